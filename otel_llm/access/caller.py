@@ -1,0 +1,25 @@
+"""Who is calling: the outcome of authentication, on every protocol."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+Scope = Literal["ingest", "read", "admin"]
+SCOPES: tuple[Scope, ...] = ("ingest", "read", "admin")
+DEFAULT_PROJECT = "default"
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """An authenticated caller. ``key_id`` is the public id of its key, None in open mode."""
+
+    project: str
+    key_id: str | None
+    scopes: frozenset[Scope]
+
+    def may(self, scope: Scope) -> bool:
+        """True when the caller holds the scope; admin holds all."""
+        return scope in self.scopes or "admin" in self.scopes
+
+
+OPEN_CALLER = Caller(DEFAULT_PROJECT, None, frozenset(SCOPES))
+"""Everybody, while a loopback server has no key."""

@@ -1,0 +1,146 @@
+"""The engine seam: what a database must do to hold the store.
+
+An engine owns its connections and its DDL. The writer is the only caller of :meth:`Engine.write`; queries read through
+:attr:`Engine.sql` and build their expressions with :attr:`Engine.functions`. One conformance suite
+(``tests/store/conformance``) runs against every engine.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Collection, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from typing import Any
+
+import sqlalchemy as sa
+
+from otel_llm.spans import Finding, MetricPoint, Rejection, SlimSpan, SpanBatch, SpanKey
+
+TraceKey = tuple[str, bytes]
+"""(project, trace_id)."""
+ResponseKey = tuple[str, str]
+"""(project, response_id)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What an engine can do; the default of every flag is the least."""
+
+    shared: bool = False
+    """Several processes may open the store at once."""
+    server: bool = False
+    """The store is a server that may be restarted under us."""
+    partitions: bool = False
+    """Old data is dropped by partition."""
+
+
+@dataclass(slots=True)
+class Change:
+    """One commit. ``insert`` rows are new keys; ``replace`` rows are full new versions of stored keys."""
+
+    insert: SpanBatch = field(default_factory=SpanBatch)
+    replace: SpanBatch = field(default_factory=SpanBatch)
+    findings: Sequence[Finding] = ()
+    metric_points: Sequence[MetricPoint] = ()
+    rejections: Sequence[Rejection] = ()
+
+
+class WriteSession(ABC):
+    """One atomic unit of work: ask, decide, apply. Committed when its context ends without an error."""
+
+    @abstractmethod
+    def related(
+        self, traces: Collection[TraceKey], responses: Collection[ResponseKey], start_from: int, start_to: int
+    ) -> list[SlimSpan]:
+        """Stored spans of these traces, and stored calls with these response ids, whose start is in the given range (ns,
+        both inclusive). Each span once."""
+
+    @abstractmethod
+    def fetch(self, keys: Collection[SpanKey], start_from: int, start_to: int) -> SpanBatch:
+        """Full rows of stored spans, in any order; keys that are not stored are left out."""
+
+    @abstractmethod
+    def apply(self, change: Change) -> None:
+        """Writes the change. Findings and metric points whose key is stored already are left out."""
+
+
+class Functions(ABC):
+    """Expressions that the three SQL dialects spell differently. All take and give SQLAlchemy Core expressions."""
+
+    @abstractmethod
+    def percentile(self, value: sa.ColumnElement[Any], fraction: float) -> sa.ColumnElement[Any]:
+        """Percentile over the non-null values of a group, interpolated linearly."""
+
+    @abstractmethod
+    def exact_sum(self, value: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
+        """Sum of integers that may exceed 64 bits; None over no rows."""
+
+    @abstractmethod
+    def wide(self, value: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
+        """The integer widened so that adding two of them cannot overflow."""
+
+    @abstractmethod
+    def stable_sum(self, value: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
+        """Sum of doubles that does not drift with the order of rows; None over no rows."""
+
+    @abstractmethod
+    def decimal_sum(self, value: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
+        """Exact decimal sum of doubles, each rounded to 12 places; None over no rows."""
+
+    @abstractmethod
+    def bucket(self, time_ns: sa.ColumnElement[Any], unit: str) -> sa.ColumnElement[Any]:
+        """Start of the UTC minute, hour, day, week (Monday) or month that holds the time, as integer epoch seconds."""
+
+    @abstractmethod
+    def first_by(self, value: sa.ColumnElement[Any], *order: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
+        """Aggregate: the non-null value whose order tuple is the smallest."""
+
+    @abstractmethod
+    def list_has_any(self, json_list: sa.ColumnElement[Any], values: Sequence[str]) -> sa.ColumnElement[Any]:
+        """True when a JSON list of strings (text, may be NULL) holds one of the values."""
+
+    @abstractmethod
+    def list_has(self, json_list: sa.ColumnElement[Any], value: str) -> sa.ColumnElement[Any]:
+        """True when a JSON list of strings (text, may be NULL) holds the value."""
+
+    @abstractmethod
+    def object_get(self, json_object: sa.ColumnElement[Any], key: str) -> sa.ColumnElement[Any]:
+        """Text of one key of a flat JSON object of strings (text, may be NULL); NULL when absent. The key may hold any
+        character."""
+
+
+class Engine(ABC):
+    """A database that holds the store."""
+
+    capabilities: Capabilities = Capabilities()
+    functions: Functions
+    sql: sa.Engine
+    """Reads, and writes of the small tables (keys, projects, audit)."""
+
+    @abstractmethod
+    def open(self) -> None:
+        """Connects and brings the schema up to date. Raises StoreBusy, StoreMismatch or StoreError."""
+
+    @abstractmethod
+    def write(self, traces: Collection[TraceKey]) -> AbstractContextManager[WriteSession]:
+        """A unit of work on these traces; on a shared engine no other process decides about them meanwhile."""
+
+    @abstractmethod
+    def interrupt(self, connection: sa.Connection) -> None:
+        """Stops the query that runs on a connection; it raises there."""
+
+    @abstractmethod
+    def size_bytes(self) -> int:
+        """Bytes the store takes on disk."""
+
+    @abstractmethod
+    def delete_spans(self, project: str | None, before_ns: int, limit: int) -> int:
+        """Deletes up to about ``limit`` of the oldest spans that started before a time, with all that hangs on them;
+        returns how many. None is every project."""
+
+    @abstractmethod
+    def checkpoint(self) -> None:
+        """Makes the store compact and gives freed space back, as far as the engine can."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Flushes and closes; safe to call twice."""
