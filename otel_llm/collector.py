@@ -1,0 +1,46 @@
+"""The collector: everything behind the servers, built from one settings object."""
+
+from otel_llm.access import Door
+from otel_llm.accounting import Accounting
+from otel_llm.budget import Budget
+from otel_llm.config import Settings
+from otel_llm.conventions.content import ContentPolicy
+from otel_llm.pipeline import Pipeline
+from otel_llm.pricing import Pricer
+from otel_llm.store.open import open_engine
+from otel_llm.store.writer import Writer
+
+_NS = 1_000_000_000
+
+
+class Collector:
+    """Engine, writer, pipeline, door and counters of one process."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Opens the store. Raises ConfigError or StoreError."""
+        self.settings = settings
+        self.accounting = Accounting()
+        self.budget = Budget(settings.ingest_budget_bytes)
+        self.pricer = Pricer.from_settings(settings)
+        self.engine = open_engine(settings.database_url, settings)
+        self.door = Door(self.engine, settings)
+        self.writer = Writer(
+            self.engine,
+            self.pricer.price,
+            max_spans=settings.commit_max_spans,
+            margin_ns=settings.related_margin_s * _NS,
+            interval_s=settings.commit_interval_ms / 1000,
+        )
+        self.pipeline = Pipeline(self.writer, self.pricer, self.accounting, ContentPolicy.from_settings(settings))
+
+    def start(self) -> None:
+        """Starts the background threads."""
+        self.writer.start()
+        self.door.start()
+
+    def stop(self) -> None:
+        """Commits what waits, writes back what is lazy, checkpoints and closes the store."""
+        self.writer.stop()
+        self.door.stop()
+        self.engine.checkpoint()
+        self.engine.close()

@@ -1,0 +1,55 @@
+"""Schema versions: numbered steps, applied once, in order, when a store is opened.
+
+A store knows its version in ``otel_llm_schema``. A newer one is refused, and so is a database that holds tables but not
+ours: we never write into a stranger's file.
+"""
+
+import time
+from collections.abc import Callable
+
+import sqlalchemy as sa
+
+from otel_llm.errors import StoreMismatch
+from otel_llm.store import schema
+
+Step = Callable[[sa.Connection], None]
+
+
+def _create(connection: sa.Connection) -> None:
+    schema.metadata.create_all(connection, checkfirst=True)
+
+
+STEPS: dict[int, Step] = {1: _create}
+"""Version -> the step that leads to it from the one before."""
+
+
+def migrate(engine: sa.Engine, where: str, create: Step = _create) -> None:
+    """Brings a store to the current version; ``create`` makes all tables of a new one.
+
+    Raises StoreMismatch for a foreign database or one of a newer program.
+    """
+    with engine.begin() as connection:
+        tables = set(sa.inspect(connection).get_table_names())
+        if schema.schema_versions.name not in tables:
+            if tables and not tables <= set(schema.metadata.tables):
+                names = ", ".join(sorted(tables)[:3])
+                raise StoreMismatch(
+                    f"{where} holds tables that are not ours ({names}). Point --database-url at a database of its own."
+                )
+            create(connection)
+            _mark(connection, schema.SCHEMA_VERSION)
+            return
+        version = connection.execute(sa.select(sa.func.max(schema.schema_versions.c.version))).scalar()
+        current = int(version or 0)
+        if current > schema.SCHEMA_VERSION:
+            raise StoreMismatch(
+                f"{where} has schema version {current}, this program knows {schema.SCHEMA_VERSION}: it was written by a newer "
+                "otel-llm. Upgrade this one."
+            )
+        for step in range(current + 1, schema.SCHEMA_VERSION + 1):
+            STEPS[step](connection)
+            _mark(connection, step)
+
+
+def _mark(connection: sa.Connection, version: int) -> None:
+    connection.execute(sa.insert(schema.schema_versions).values(version=version, applied_ns=time.time_ns()))

@@ -1,0 +1,250 @@
+"""What a commit must write: exactly once, and every call counted once.
+
+Given a batch and what the store already holds of its traces, decide which rows are new, which replace a stored copy,
+which are duplicates, and which stored rows change because a relative arrived. The counting rules themselves are in
+:mod:`otel_llm.conventions.counting`.
+"""
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from otel_llm.conventions.counting import Decision, decide, restore, takeover
+from otel_llm.spans import CALL_ROLES, SlimSpan, SpanBatch, SpanKey
+from otel_llm.store.engines.base import Change, ResponseKey, TraceKey, WriteSession
+
+Repricer = Callable[[SpanBatch, Sequence[int]], None]
+"""Recomputes cost_computed of some rows of a batch in place."""
+
+_MAX_ROUNDS = 8  # response ids that lead to traces that lead to response ids ...; real chains end after one
+_ALONE = Decision(counted=True, suppressed_by=None, reason="only_call", donors=())
+
+
+@dataclass(slots=True)
+class Resolution:
+    """The change to write and the rows of the batch that were duplicates."""
+
+    change: Change
+    duplicate_rows: set[int]
+
+
+def resolve(
+    batch: SpanBatch, traces: Collection[TraceKey], session: WriteSession, margin_ns: int, reprice: Repricer
+) -> Resolution:
+    """Decides a batch against the store. ``traces`` are the (project, trace_id) of the batch."""
+    if not batch.size:
+        return Resolution(Change(), set())
+    stored = _Stored(session, min(batch["start_ns"]) - margin_ns, max(batch["start_ns"]) + margin_ns)
+    stored.load(traces, _responses(batch))
+    keys: list[SpanKey] = list(zip(batch["project"], batch["trace_id"], batch["span_id"], strict=True))
+    insert, replace, duplicates = _exactly_once(batch, keys, stored.by_key)
+    changed = _count(batch, keys, [*insert, *replace], stored, session, reprice)
+    if len(insert) == batch.size:
+        return Resolution(Change(insert=batch, replace=changed), set())
+    replacements = batch.take(replace)
+    if changed.size:
+        replacements = SpanBatch.concat([replacements, changed])
+    return Resolution(Change(insert=batch.take(insert), replace=replacements), duplicates)
+
+
+class _Stored:
+    """What the store holds of the traces at hand."""
+
+    def __init__(self, session: WriteSession, start_from: int, start_to: int) -> None:
+        self._session = session
+        self._range = (start_from, start_to)
+        self._traces: set[TraceKey] = set()
+        self._responses: set[ResponseKey] = set()
+        self.by_key: dict[SpanKey, SlimSpan] = {}
+
+    def load(self, traces: Collection[TraceKey], responses: Collection[ResponseKey]) -> None:
+        """Loads traces, calls of other traces that share a response id, and the traces of those."""
+        for _ in range(_MAX_ROUNDS):
+            new_traces = [trace for trace in traces if trace not in self._traces]
+            new_responses = [response for response in responses if response not in self._responses]
+            if not new_traces and not new_responses:
+                return
+            self._traces.update(new_traces)
+            self._responses.update(new_responses)
+            found = self._session.related(new_traces, new_responses, *self._range)
+            for slim in found:
+                self.by_key[slim.key] = slim
+            traces = {(slim.project, slim.trace_id) for slim in found}
+            responses = {(slim.project, slim.response_id) for slim in found if slim.response_id and slim.is_call}
+
+    def fetch(self, keys: Collection[SpanKey]) -> SpanBatch:
+        return self._session.fetch(keys, *self._range)
+
+
+def _responses(batch: SpanBatch) -> set[ResponseKey]:
+    return {
+        (project, response_id)
+        for project, response_id, role in zip(batch["project"], batch["response_id"], batch["role"], strict=True)
+        if response_id and role in CALL_ROLES
+    }
+
+
+def _exactly_once(
+    batch: SpanBatch, keys: list[SpanKey], stored: dict[SpanKey, SlimSpan]
+) -> tuple[list[int], list[int], set[int]]:
+    """Rows to insert, rows that replace a stored copy, and rows that are duplicates (a replacing row is one too).
+
+    Of two differing copies the later end wins, then the one with more attributes, else the first stays.
+    """
+    winner: dict[SpanKey, int] = {}
+    duplicates: set[int] = set()
+    ends, counts = batch["end_ns"], batch["attribute_count"]
+    if len(set(keys)) == len(keys):
+        winner = {key: row for row, key in enumerate(keys)} if stored else {}
+    else:
+        for row, key in enumerate(keys):
+            first = winner.setdefault(key, row)
+            if first != row:
+                duplicates.add(row)
+                if (ends[row], counts[row]) > (ends[first], counts[first]):
+                    winner[key] = row
+    if not stored:
+        if not duplicates:
+            return list(range(batch.size)), [], duplicates
+        return list(winner.values()), [], duplicates
+    insert: list[int] = []
+    replace: list[int] = []
+    for row, key in enumerate(keys):
+        kept = stored.get(key)
+        if kept is not None:
+            duplicates.add(row)
+        if winner[key] != row:
+            continue
+        if kept is None:
+            insert.append(row)
+        elif (ends[row], counts[row]) > (kept.end_ns, kept.attribute_count):
+            replace.append(row)
+    return insert, replace, duplicates
+
+
+def _count(
+    batch: SpanBatch, keys: list[SpanKey], rows: list[int], stored: _Stored, session: WriteSession, reprice: Repricer
+) -> SpanBatch:
+    """Writes counting decisions into the batch's rows; returns the stored rows that change, in full."""
+    roles = batch["role"]
+    calls = [row for row in rows if roles[row] in CALL_ROLES]
+    contested = _contested(batch, keys, calls, stored.by_key)
+    for row in calls:
+        if (keys[row][0], keys[row][1]) not in contested:
+            _apply(batch, row, _ALONE)
+    if not contested:
+        return SpanBatch()
+    slims = {key: slim for key, slim in stored.by_key.items() if (key[0], key[1]) in contested}
+    own_rows = [row for row in rows if (keys[row][0], keys[row][1]) in contested]
+    in_batch = {keys[row]: row for row in own_rows}
+    for row, slim in zip(own_rows, batch.take(own_rows).slim(), strict=True):
+        slims[keys[row]] = slim
+    decisions = decide(list(slims.values()))
+    members = _rows_needed(decisions, slims, in_batch)
+    fetched = stored.fetch(members) if members else SpanBatch()
+    fetched_rows = {fetched.key(row): row for row in range(fetched.size)}
+    return _settle(batch, in_batch, fetched, fetched_rows, decisions, reprice)
+
+
+def _contested(
+    batch: SpanBatch, keys: list[SpanKey], calls: list[int], stored: dict[SpanKey, SlimSpan]
+) -> set[TraceKey]:
+    """Traces in which a call may not be alone: more than one call, or a response id shared with another span."""
+    per_trace: dict[TraceKey, int] = {}
+    per_response: dict[ResponseKey, list[TraceKey]] = {}
+    response_ids = batch["response_id"]
+    own = {keys[row] for row in calls}
+    for row in calls:
+        project, trace_id, _ = keys[row]
+        trace = (project, trace_id)
+        per_trace[trace] = per_trace.get(trace, 0) + 1
+        if response_ids[row]:
+            per_response.setdefault((project, response_ids[row]), []).append(trace)
+    batch_traces = {(key[0], key[1]) for key in keys} if stored else set()
+    for key, slim in stored.items():
+        if slim.is_call and key not in own:
+            trace = (key[0], key[1])
+            per_trace[trace] = per_trace.get(trace, 0) + 1
+            if slim.response_id:
+                per_response.setdefault((key[0], slim.response_id), []).append(trace)
+    contested = {trace for trace, count in per_trace.items() if count > 1 and (not stored or trace in batch_traces or True)}
+    for sharing in per_response.values():
+        if len(sharing) > 1:
+            contested.update(sharing)
+    return contested
+
+
+def _rows_needed(
+    decisions: dict[SpanKey, Decision], slims: dict[SpanKey, SlimSpan], in_batch: dict[SpanKey, int]
+) -> set[SpanKey]:
+    """Stored rows that must be read in full: their decision changed, or their group of copies touches the batch."""
+    needed: set[SpanKey] = set()
+    for key, decision in decisions.items():
+        slim = slims[key]
+        if key not in in_batch:
+            suppressor = decision.suppressed_by[2] if decision.suppressed_by else None
+            if slim.counted is not decision.counted or slim.suppressed_by != suppressor:
+                needed.add(key)
+        if decision.donors:
+            group = {key, *decision.donors}
+            if any(member in in_batch for member in group) or key in needed:
+                needed.update(member for member in group if member not in in_batch)
+        elif slim.filled and key not in in_batch:
+            needed.add(key)
+    return needed
+
+
+def _settle(
+    batch: SpanBatch,
+    in_batch: dict[SpanKey, int],
+    fetched: SpanBatch,
+    fetched_rows: dict[SpanKey, int],
+    decisions: dict[SpanKey, Decision],
+    reprice: Repricer,
+) -> SpanBatch:
+    """Applies decisions and take-overs to the batch and to the fetched rows; returns the fetched rows that changed."""
+
+    def own_values(key: SpanKey) -> dict[str, Any] | None:
+        if key in in_batch:
+            return batch.row(in_batch[key])
+        if key in fetched_rows:
+            row = fetched.row(fetched_rows[key])
+            restore(row)
+            return row
+        return None
+
+    repriced: list[int] = []
+    changed: list[int] = []
+    changed_repriced: list[int] = []
+    for key, decision in decisions.items():
+        if key not in in_batch and key not in fetched_rows:
+            continue
+        where, row, priced = (
+            (batch, in_batch[key], repriced) if key in in_batch else (fetched, fetched_rows[key], changed_repriced)
+        )
+        before = None if where is batch else fetched.row(row)
+        values = own_values(key)
+        assert values is not None  # noqa: S101 the key is in one of the two
+        donors = [donor for donor in map(own_values, decision.donors) if donor is not None]
+        filled = takeover(values, donors) if decision.counted and donors else []
+        for name in set(filled) | set(msgspec.json.decode(where["filled"][row]) if where["filled"][row] else ()):
+            where[name][row] = values[name]
+        where["filled"][row] = msgspec.json.encode(sorted(filled)).decode() if filled else None
+        _apply(where, row, decision)
+        if filled or (before is not None and before["filled"]):
+            priced.append(row)
+        if before is not None:
+            changed.append(row)
+    if repriced:
+        reprice(batch, repriced)
+    if changed_repriced:
+        reprice(fetched, changed_repriced)
+    return fetched.take(changed)
+
+
+def _apply(batch: SpanBatch, row: int, decision: Decision) -> None:
+    batch["counted"][row] = decision.counted
+    batch["suppressed_by"][row] = decision.suppressed_by[2] if decision.suppressed_by else None
+    batch["reason"][row] = decision.reason

@@ -1,0 +1,182 @@
+"""The one writer of a store: group commit, exactly once, counting decided before the row is written.
+
+Requests hand in what they extracted and wait. The writer thread takes everything that waits, up to a limit, decides it
+together and commits it once; each waiting request is answered by the commit that holds it. While a commit runs the next
+one gathers, so the size of commits follows the load.
+"""
+
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from otel_llm.errors import StoreUnavailable
+from otel_llm.spans import Finding, MetricPoint, Rejection, SpanBatch
+from otel_llm.store.engines.base import Engine
+from otel_llm.store.resolution import Repricer, Resolution, resolve
+
+log = logging.getLogger(__name__)
+
+_STOP_WAIT_S = 25.0  # a stopping process must be gone in 30 s
+
+
+@dataclass(slots=True)
+class Work:
+    """What one request wants written. ``stored`` and ``duplicate`` are its answer, in spans."""
+
+    batch: SpanBatch
+    findings: Sequence[Finding] = ()
+    metric_points: Sequence[MetricPoint] = ()
+    rejections: Sequence[Rejection] = ()
+    stored: int = 0
+    duplicate: int = 0
+    error: BaseException | None = None
+    done: threading.Event = field(default_factory=threading.Event)
+
+
+@dataclass(slots=True)
+class WriterStatistics:
+    """Running totals of the writer, for /metrics."""
+
+    commits: int = 0
+    failed_commits: int = 0
+    spans: int = 0
+    waiting_spans: int = 0
+    last_commit_s: float = 0.0
+
+
+class Writer:
+    """Group commit over one engine."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        reprice: Repricer,
+        *,
+        max_spans: int,
+        margin_ns: int,
+        interval_s: float = 0.0,
+        on_commit: Callable[[float, int], None] | None = None,
+    ) -> None:
+        """``on_commit`` is told seconds and spans of each commit; ``reprice`` recomputes the cost of rows whose tokens
+        were taken over; ``margin_ns`` is how far from a batch its relatives are looked for."""
+        self._engine = engine
+        self._reprice = reprice
+        self._max_spans = max_spans
+        self._margin_ns = margin_ns
+        self._interval_s = interval_s
+        self._on_commit = on_commit
+        self._waiting: deque[Work] = deque()
+        self._wake = threading.Condition()
+        self._stopping = False
+        self.statistics = WriterStatistics()
+        self._thread = threading.Thread(target=self._run, name="otel-llm-writer", daemon=True)
+
+    def start(self) -> None:
+        """Starts the writer's thread."""
+        self._thread.start()
+
+    def submit(self, work: Work) -> None:
+        """Returns when the work is committed and visible. Raises StoreUnavailable (retryable) when nothing of it is."""
+        with self._wake:
+            if self._stopping:
+                raise StoreUnavailable("the server is shutting down")
+            self._waiting.append(work)
+            self.statistics.waiting_spans += work.batch.size
+            self._wake.notify()
+        work.done.wait()
+        if work.error is not None:
+            raise StoreUnavailable("the store could not commit; nothing of this request was stored") from work.error
+
+    def stop(self) -> None:
+        """Commits what waits, then stops. Later submissions are refused as retryable."""
+        with self._wake:
+            self._stopping = True
+            self._wake.notify()
+        if self._thread.is_alive():
+            self._thread.join(_STOP_WAIT_S)
+
+    def _run(self) -> None:
+        while True:
+            works = self._gather()
+            if not works:
+                return
+            self._commit(works)
+
+    def _gather(self) -> list[Work]:
+        with self._wake:
+            while not self._waiting:
+                if self._stopping:
+                    return []
+                self._wake.wait()
+            if self._interval_s and not self._stopping and self.statistics.waiting_spans < self._max_spans:
+                self._wake.wait(self._interval_s)
+            works = [self._waiting.popleft()]
+            spans = works[0].batch.size
+            while self._waiting and spans + self._waiting[0].batch.size <= self._max_spans:
+                work = self._waiting.popleft()
+                works.append(work)
+                spans += work.batch.size
+            self.statistics.waiting_spans -= spans
+            return works
+
+    def _commit(self, works: list[Work]) -> None:
+        started = time.perf_counter()
+        try:
+            self._write(works)
+        except Exception as error:
+            self._failed(works, error)
+            return
+        seconds = time.perf_counter() - started
+        spans = sum(work.batch.size for work in works)
+        statistics = self.statistics
+        statistics.commits += 1
+        statistics.spans += spans
+        statistics.last_commit_s = seconds
+        if self._on_commit is not None:
+            self._on_commit(seconds, spans)
+        for work in works:
+            work.done.set()
+
+    def _failed(self, works: list[Work], error: Exception) -> None:
+        """A commit of several requests that fails is tried once more request by request: what one of them carries must
+        not cost the others."""
+        self.statistics.failed_commits += 1
+        if len(works) > 1:
+            log.warning("commit of %d requests failed, trying each alone: %s", len(works), error)
+            for work in works:
+                self._commit([work])
+            return
+        log.error("commit failed: %s", error, exc_info=error)
+        works[0].error = error
+        works[0].done.set()
+
+    def _write(self, works: list[Work]) -> None:
+        batch = SpanBatch.concat([work.batch for work in works])
+        projects, trace_ids = batch["project"], batch["trace_id"]
+        traces = set(zip(projects, trace_ids, strict=True))
+        with self._engine.write(traces) as session:
+            resolution = resolve(batch, traces, session, self._margin_ns, self._reprice)
+            change = resolution.change
+            change.findings = [finding for work in works for finding in work.findings]
+            change.metric_points = [point for work in works for point in work.metric_points]
+            change.rejections = [rejection for work in works for rejection in work.rejections]
+            session.apply(change)
+        _answer(works, resolution)
+
+
+def _answer(works: list[Work], resolution: Resolution) -> None:
+    """Splits the outcome of a commit over its requests; rows of a request are contiguous."""
+    duplicates = resolution.duplicate_rows
+    if not duplicates:
+        for work in works:
+            work.stored, work.duplicate = work.batch.size, 0
+        return
+    first = 0
+    for work in works:
+        last = first + work.batch.size
+        work.duplicate = sum(1 for row in duplicates if first <= row < last)
+        work.stored = work.batch.size - work.duplicate
+        first = last
