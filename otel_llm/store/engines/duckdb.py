@@ -22,6 +22,7 @@ from otel_llm.spans import FIELD_NAMES, FIELDS, FieldType, SlimSpan, SpanBatch, 
 from otel_llm.store import migrations, schema
 from otel_llm.store.engines.base import Capabilities, Change, Engine, ResponseKey, TraceKey, WriteSession
 from otel_llm.store.engines.duckdb_functions import DuckDBFunctions
+from otel_llm.store.recent import RecentSpans
 
 WAL_CHECKPOINT = "256MB"
 """Write-ahead log size that triggers a checkpoint. DuckDB's own 16 MB rewrites the open row group (122,880 rows) every
@@ -76,6 +77,7 @@ class DuckDBEngine(Engine):
         )
         try:
             migrations.migrate(self.sql, self.path or "the in-memory store")
+            self._recent = RecentSpans(self._stored_until())
         except BaseException:
             self.close()
             raise
@@ -85,6 +87,10 @@ class DuckDBEngine(Engine):
         wrapper = ConnectionWrapper(raw)
         self._raw[wrapper] = raw
         return wrapper
+
+    def _stored_until(self) -> int:
+        row = self._connected().cursor().execute("SELECT max(start_ns) FROM spans").fetchone()
+        return int(row[0]) if row and row[0] is not None else 0
 
     def _connected(self) -> duckdb.DuckDBPyConnection:
         if self._base is None:
@@ -139,8 +145,10 @@ class DuckDBEngine(Engine):
             assert writer is not None  # noqa: S101 set in open(), before any write
             writer.execute("BEGIN")
             try:
-                yield _DuckDBSession(writer)
+                session = _DuckDBSession(writer, self._recent)
+                yield session
                 writer.execute("COMMIT")
+                session.committed()
             except BaseException:
                 try:
                     writer.execute("ROLLBACK")
@@ -166,31 +174,43 @@ class DuckDBEngine(Engine):
             for table in ("findings", "metric_points", "rejections"):
                 cursor.execute(f"DELETE FROM {table} WHERE time_ns <= $before{scope}", values)  # noqa: S608 constant text
             cursor.execute("COMMIT")
+            self._recent.forget_all(self._stored_until())
             return int(row[0]) if row else 0
 
 
 class _DuckDBSession(WriteSession):
     """One transaction on the writer's connection."""
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+    def __init__(self, connection: duckdb.DuckDBPyConnection, recent: RecentSpans) -> None:
         self._connection = connection
+        self._recent = recent
+        self._range = (0, 0)
+        self._written: tuple[list[SlimSpan], list[SlimSpan]] = ([], [])
 
     def related(
         self, traces: Collection[TraceKey], responses: Collection[ResponseKey], start_from: int, start_to: int
     ) -> list[SlimSpan]:
-        found: dict[SpanKey, SlimSpan] = {}
-        if traces:
-            asked = _keys_table(("project", "trace_id"), list(traces))
-            found = self._slim("s.project = a.project AND s.trace_id = a.trace_id", asked, start_from, start_to)
-        if responses:
-            asked = _keys_table(("project", "response_id"), list(responses))
+        self._range = (start_from, start_to)
+        known = self._recent.look(traces, responses, start_from, start_to)
+        found = {slim.key: slim for slim in known.spans}
+        if known.ask_traces:
+            asked = _keys_table(("project", "trace_id"), known.ask_traces)
+            found |= self._slim("s.project = a.project AND s.trace_id = a.trace_id", asked, start_from, start_to)
+        if known.ask_responses:
+            asked = _keys_table(("project", "response_id"), known.ask_responses)
             found |= self._slim(
                 "s.role IN ('generation', 'embedding') AND s.project = a.project AND s.response_id = a.response_id",
                 asked,
                 start_from,
                 start_to,
             )
+        if known.ask_traces or known.ask_responses:
+            self._recent.learn(known.ask_traces, known.ask_responses, found.values(), start_from, start_to)
         return list(found.values())
+
+    def committed(self) -> None:
+        """Tells memory what the commit wrote."""
+        self._recent.wrote(*self._written, *self._range)
 
     def _slim(self, on: str, asked: Table, start_from: int, start_to: int) -> dict[SpanKey, SlimSpan]:
         connection = self._connection
@@ -226,6 +246,7 @@ class _DuckDBSession(WriteSession):
             self._insert_spans(change.replace)
         if change.insert.size:
             self._insert_spans(change.insert)
+        self._written = (change.insert.slim(), change.replace.slim())
         self._insert_new(schema.findings, change.findings, ("project", "finding_key"))
         self._insert_new(schema.metric_points, change.metric_points, ("project", "point_key"))
         self._insert_new(schema.rejections, change.rejections, ())
