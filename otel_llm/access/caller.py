@@ -20,6 +20,10 @@ class Caller:
         """True when the caller holds the scope; admin holds all."""
         return scope in self.scopes or "admin" in self.scopes
 
+    def is_foreign(self, project: str | None) -> bool:
+        """True when an ``x-project-id`` names another project than the caller's. In open mode the header means nothing."""
+        return self.key_id is not None and bool(project) and project != self.project
+
 
 OPEN_CALLER = Caller(DEFAULT_PROJECT, None, frozenset(SCOPES))
 """Everybody, while a loopback server has no key."""
