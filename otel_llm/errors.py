@@ -9,7 +9,8 @@
     │   └── PermissionDenied  a known credential that may not do this
     ├── RetryableError        nothing was stored; the same request may succeed later
     │   ├── Overloaded        the ingest budget is used up
-    │   └── StoreUnavailable  the store failed or is shutting down
+    │   ├── StoreUnavailable  the store failed or is shutting down
+    │   └── QueryTimeout      a query that could not be answered within its bounds
     └── StoreError            the store cannot be opened
         ├── StoreBusy         another process owns it
         └── StoreMismatch     foreign file, or written by a newer version
@@ -58,6 +59,10 @@ class Overloaded(RetryableError):
 
 class StoreUnavailable(RetryableError):
     """The store failed to commit, or is shutting down."""
+
+
+class QueryTimeout(RetryableError):
+    """A query did not finish in its time, or would give more rows than one answer may hold."""
 
 
 class StoreError(OtelLLMError):
