@@ -7,11 +7,12 @@ which are duplicates, and which stored rows change because a relative arrived. T
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import msgspec
 
-from otel_llm.conventions.counting import Decision, decide, restore, takeover
+from otel_llm.conventions.counting import ONLY_CALL, Decision, decide, restore, takeover
 from otel_llm.spans import CALL_ROLES, SlimSpan, SpanBatch, SpanKey
 from otel_llm.store.engines.base import Change, ResponseKey, TraceKey, WriteSession
 
@@ -19,7 +20,6 @@ Repricer = Callable[[SpanBatch, Sequence[int]], None]
 """Recomputes cost_computed of some rows of a batch in place."""
 
 _MAX_ROUNDS = 8  # response ids that lead to traces that lead to response ids ...; real chains end after one
-_ALONE = Decision(counted=True, suppressed_by=None, reason="only_call", donors=())
 
 
 @dataclass(slots=True)
@@ -40,7 +40,7 @@ def resolve(
     stored.load(traces, _responses(batch))
     keys: list[SpanKey] = list(zip(batch["project"], batch["trace_id"], batch["span_id"], strict=True))
     insert, replace, duplicates = _exactly_once(batch, keys, stored.by_key)
-    changed = _count(batch, keys, [*insert, *replace], stored, session, reprice)
+    changed = _count(batch, keys, [*insert, *replace], stored, reprice)
     if len(insert) == batch.size:
         return Resolution(Change(insert=batch, replace=changed), set())
     replacements = batch.take(replace)
@@ -124,16 +124,14 @@ def _exactly_once(
     return insert, replace, duplicates
 
 
-def _count(
-    batch: SpanBatch, keys: list[SpanKey], rows: list[int], stored: _Stored, session: WriteSession, reprice: Repricer
-) -> SpanBatch:
+def _count(batch: SpanBatch, keys: list[SpanKey], rows: list[int], stored: _Stored, reprice: Repricer) -> SpanBatch:
     """Writes counting decisions into the batch's rows; returns the stored rows that change, in full."""
     roles = batch["role"]
     calls = [row for row in rows if roles[row] in CALL_ROLES]
     contested = _contested(batch, keys, calls, stored.by_key)
     for row in calls:
         if (keys[row][0], keys[row][1]) not in contested:
-            _apply(batch, row, _ALONE)
+            _apply(batch, row, ONLY_CALL)
     if not contested:
         return SpanBatch()
     slims = {key: slim for key, slim in stored.by_key.items() if (key[0], key[1]) in contested}
@@ -144,35 +142,26 @@ def _count(
     decisions = decide(list(slims.values()))
     members = _rows_needed(decisions, slims, in_batch)
     fetched = stored.fetch(members) if members else SpanBatch()
-    fetched_rows = {fetched.key(row): row for row in range(fetched.size)}
-    return _settle(batch, in_batch, fetched, fetched_rows, decisions, reprice)
+    in_fetched = {fetched.key(row): row for row in range(fetched.size)}
+    return _Copies(batch, in_batch, fetched, in_fetched).settle(decisions, reprice)
 
 
-def _contested(
-    batch: SpanBatch, keys: list[SpanKey], calls: list[int], stored: dict[SpanKey, SlimSpan]
-) -> set[TraceKey]:
-    """Traces in which a call may not be alone: more than one call, or a response id shared with another span."""
-    per_trace: dict[TraceKey, int] = {}
-    per_response: dict[ResponseKey, list[TraceKey]] = {}
+def _contested(batch: SpanBatch, keys: list[SpanKey], calls: list[int], stored: dict[SpanKey, SlimSpan]) -> set[TraceKey]:
+    """Traces in which a call may not be alone: more than one call, or a response id shared with another trace."""
     response_ids = batch["response_id"]
-    own = {keys[row] for row in calls}
-    for row in calls:
-        project, trace_id, _ = keys[row]
+    own = {keys[row]: response_ids[row] for row in calls}
+    per_trace: dict[TraceKey, int] = {}
+    per_response: dict[ResponseKey, TraceKey] = {}
+    contested: set[TraceKey] = set()
+    older = ((key, slim.response_id) for key, slim in stored.items() if slim.is_call and key not in own)
+    for (project, trace_id, _), response_id in chain(own.items(), older):
         trace = (project, trace_id)
         per_trace[trace] = per_trace.get(trace, 0) + 1
-        if response_ids[row]:
-            per_response.setdefault((project, response_ids[row]), []).append(trace)
-    batch_traces = {(key[0], key[1]) for key in keys} if stored else set()
-    for key, slim in stored.items():
-        if slim.is_call and key not in own:
-            trace = (key[0], key[1])
-            per_trace[trace] = per_trace.get(trace, 0) + 1
-            if slim.response_id:
-                per_response.setdefault((key[0], slim.response_id), []).append(trace)
-    contested = {trace for trace, count in per_trace.items() if count > 1 and (not stored or trace in batch_traces or True)}
-    for sharing in per_response.values():
-        if len(sharing) > 1:
-            contested.update(sharing)
+        if response_id:
+            first = per_response.setdefault((project, response_id), trace)
+            if first != trace:
+                contested.update((first, trace))
+    contested.update(trace for trace, count in per_trace.items() if count > 1)
     return contested
 
 
@@ -196,52 +185,56 @@ def _rows_needed(
     return needed
 
 
-def _settle(
-    batch: SpanBatch,
-    in_batch: dict[SpanKey, int],
-    fetched: SpanBatch,
-    fetched_rows: dict[SpanKey, int],
-    decisions: dict[SpanKey, Decision],
-    reprice: Repricer,
-) -> SpanBatch:
-    """Applies decisions and take-overs to the batch and to the fetched rows; returns the fetched rows that changed."""
+@dataclass(slots=True)
+class _Copies:
+    """Rows that decisions fall on: those of the batch, and stored ones read in full."""
 
-    def own_values(key: SpanKey) -> dict[str, Any] | None:
-        if key in in_batch:
-            return batch.row(in_batch[key])
-        if key in fetched_rows:
-            row = fetched.row(fetched_rows[key])
+    batch: SpanBatch
+    in_batch: dict[SpanKey, int]
+    fetched: SpanBatch
+    in_fetched: dict[SpanKey, int]
+
+    def own_values(self, key: SpanKey) -> dict[str, Any] | None:
+        """The row without what it took over; None when a stored row is gone."""
+        if key in self.in_batch:
+            return self.batch.row(self.in_batch[key])
+        if key in self.in_fetched:
+            row = self.fetched.row(self.in_fetched[key])
             restore(row)
             return row
         return None
 
-    repriced: list[int] = []
-    changed: list[int] = []
-    changed_repriced: list[int] = []
-    for key, decision in decisions.items():
-        if key not in in_batch and key not in fetched_rows:
-            continue
-        where, row, priced = (
-            (batch, in_batch[key], repriced) if key in in_batch else (fetched, fetched_rows[key], changed_repriced)
-        )
-        before = None if where is batch else fetched.row(row)
-        values = own_values(key)
+    def settle(self, decisions: dict[SpanKey, Decision], reprice: Repricer) -> SpanBatch:
+        """Applies decisions and take-overs in place; returns the stored rows that changed."""
+        refilled: list[int] = []
+        for key, row in self.in_batch.items():
+            decision = decisions.get(key)
+            if decision is None:
+                continue
+            if decision.donors and self._take_over(self.batch, row, key, decision):
+                refilled.append(row)
+            _apply(self.batch, row, decision)
+        reprice(self.batch, refilled)
+        before = [self.fetched.row(row) for row in range(self.fetched.size)]
+        refilled = []
+        for key, row in self.in_fetched.items():
+            if self._take_over(self.fetched, row, key, decisions[key]):
+                refilled.append(row)
+            _apply(self.fetched, row, decisions[key])
+        reprice(self.fetched, refilled)
+        return self.fetched.take([row for row, old in enumerate(before) if self.fetched.row(row) != old])
+
+    def _take_over(self, where: SpanBatch, row: int, key: SpanKey, decision: Decision) -> bool:
+        """Fills one row from its donors, from scratch; True when a value of it may have changed."""
+        values = self.own_values(key)
         assert values is not None  # noqa: S101 the key is in one of the two
-        donors = [donor for donor in map(own_values, decision.donors) if donor is not None]
-        filled = takeover(values, donors) if decision.counted and donors else []
-        for name in set(filled) | set(msgspec.json.decode(where["filled"][row]) if where["filled"][row] else ()):
+        donors = [donor for donor in map(self.own_values, decision.donors) if donor is not None]
+        filled = sorted(takeover(values, donors)) if decision.counted and donors else []
+        earlier: list[str] = msgspec.json.decode(where["filled"][row]) if where["filled"][row] else []
+        for name in {*filled, *earlier}:
             where[name][row] = values[name]
-        where["filled"][row] = msgspec.json.encode(sorted(filled)).decode() if filled else None
-        _apply(where, row, decision)
-        if filled or (before is not None and before["filled"]):
-            priced.append(row)
-        if before is not None:
-            changed.append(row)
-    if repriced:
-        reprice(batch, repriced)
-    if changed_repriced:
-        reprice(fetched, changed_repriced)
-    return fetched.take(changed)
+        where["filled"][row] = msgspec.json.encode(filled).decode() if filled else None
+        return bool(filled or earlier)
 
 
 def _apply(batch: SpanBatch, row: int, decision: Decision) -> None:

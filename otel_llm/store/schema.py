@@ -3,13 +3,15 @@
 Small tables (projects, keys, audit) are append-only with the newest row of an id winning, which every engine can do.
 """
 
+from typing import Any
+
 import sqlalchemy as sa
 
 from otel_llm.spans import FIELDS, FieldType
 
 SCHEMA_VERSION = 1
 
-_TYPES: dict[FieldType, sa.types.TypeEngine[object]] = {
+_TYPES: dict[FieldType, sa.types.TypeEngine[Any]] = {
     "text": sa.Text(),
     "int": sa.BigInteger(),
     "float": sa.Double(),
@@ -21,7 +23,7 @@ _TYPES: dict[FieldType, sa.types.TypeEngine[object]] = {
 metadata = sa.MetaData()
 
 
-def _column(name: str, type_: FieldType, *, required: bool = True) -> sa.Column[object]:
+def _column(name: str, type_: FieldType, *, required: bool = True) -> sa.Column[Any]:
     return sa.Column(name, _TYPES[type_], nullable=not required)
 
 

@@ -8,7 +8,7 @@ pruned by zone maps, gives the same exactness.
 import threading
 import weakref
 from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -73,7 +73,12 @@ class DuckDBEngine(Engine):
             raise StoreMismatch(f"{self.path} cannot be read as a DuckDB database: {_first_line(error)}") from error
         self._writer = self._base.cursor()
         self.sql = sa.create_engine(
-            "duckdb://", creator=self._connect, poolclass=sa.QueuePool, pool_size=8, max_overflow=24, pool_reset_on_return="rollback"
+            "duckdb://",
+            creator=self._connect,
+            poolclass=sa.QueuePool,
+            pool_size=8,
+            max_overflow=24,
+            pool_reset_on_return="rollback",
         )
         try:
             migrations.migrate(self.sql, self.path or "the in-memory store")
@@ -150,10 +155,8 @@ class DuckDBEngine(Engine):
                 writer.execute("COMMIT")
                 session.committed()
             except BaseException:
-                try:
+                with suppress(duckdb.Error):  # the failed statement may have ended the transaction itself
                     writer.execute("ROLLBACK")
-                except duckdb.Error:  # the failed statement may have ended the transaction itself
-                    pass
                 raise
 
     def delete_spans(self, project: str | None, before_ns: int, limit: int) -> int:
@@ -265,7 +268,7 @@ class _DuckDBSession(WriteSession):
 
     def _insert_spans(self, batch: SpanBatch) -> None:
         size = batch.size
-        columns = {
+        columns: dict[str, Any] = {
             name: Array(column, _FIELD_ARROW[name]) for name, column in batch.columns.items() if column.count(None) < size
         }
         self._insert("spans", Table.from_pydict(columns), tuple(columns))
@@ -310,5 +313,3 @@ def _arrow_type(column: sa.Column[Any]) -> DataType:
 
 def _first_line(error: BaseException) -> str:
     return str(error).strip().splitlines()[0]
-
-

@@ -47,7 +47,7 @@ class DuckDBFunctions(Functions):
     def bucket(self, time_ns: sa.ColumnElement[Any], unit: str) -> sa.ColumnElement[Any]:
         seconds = time_ns.op("//")(sa.literal_column(str(_SECOND)))
         if unit in _UNIT_SECONDS:
-            size = sa.literal_column(str(_UNIT_SECONDS[unit]))
+            size: sa.ColumnElement[Any] = sa.literal_column(str(_UNIT_SECONDS[unit]))
             start = seconds - seconds.op("%")(size)
         elif unit == "week":
             shifted = seconds + sa.literal_column(str(_MONDAY_SHIFT))

@@ -1,0 +1,182 @@
+"""Exactly once, and every call counted once, whatever the order and the batches spans arrive in."""
+
+import itertools
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from otel_llm.spans import FIELD_NAMES, SpanBatch
+from otel_llm.store import schema
+from otel_llm.store.engines.base import Engine
+from otel_llm.store.engines.duckdb import DuckDBEngine
+from otel_llm.store.resolution import resolve
+
+from .rows import SECOND, T0, batch, span
+
+HOUR = 3_600 * SECOND
+_projects = itertools.count()
+
+
+def no_prices(batch: SpanBatch, rows: Sequence[int]) -> None:
+    """A price table that knows nothing."""
+
+
+def commit(engine: Engine, *rows: dict[str, Any]) -> int:
+    """Commits rows; returns how many of them were duplicates."""
+    fresh = batch(*rows)
+    traces = set(zip(fresh["project"], fresh["trace_id"], strict=True))
+    with engine.write(traces) as session:
+        resolution = resolve(fresh, traces, session, HOUR, no_prices)
+        session.apply(resolution.change)
+    return len(resolution.duplicate_rows)
+
+
+def stored(engine: Engine, project: str = "default") -> dict[tuple[bytes, bytes], dict[str, Any]]:
+    """All rows of a project by ids."""
+    with engine.sql.connect() as connection:
+        rows = connection.execute(sa.select(schema.spans).where(schema.spans.c.project == project)).mappings().all()
+    assert len({(row["trace_id"], row["span_id"]) for row in rows}) == len(rows), "a span is stored twice"
+    return {(row["trace_id"], row["span_id"]): dict(row) for row in rows}
+
+
+def one(engine: Engine) -> dict[str, Any]:
+    """The only row."""
+    (row,) = stored(engine).values()
+    return row
+
+
+def test_a_resent_span_is_stored_once(engine: Engine) -> None:
+    assert commit(engine, span()) == 0
+    assert commit(engine, span()) == 1
+    assert len(stored(engine)) == 1
+
+
+def test_copies_within_one_commit_are_stored_once(engine: Engine) -> None:
+    assert commit(engine, span(), span(), span(span_id=2)) == 1
+    assert len(stored(engine)) == 2
+
+
+@pytest.mark.parametrize("apart", [True, False], ids=["two commits", "one commit"])
+def test_of_two_copies_the_later_end_wins(engine: Engine, apart: bool) -> None:
+    early, late = span(end_ns=T0 + SECOND, name="early"), span(end_ns=T0 + 2 * SECOND, name="late")
+    if apart:
+        commit(engine, early)
+        commit(engine, late)
+    else:
+        commit(engine, early, late)
+    assert one(engine)["name"] == "late"
+    commit(engine, early)
+    assert one(engine)["name"] == "late"
+
+
+def test_of_two_copies_with_equal_end_the_one_with_more_attributes_wins(engine: Engine) -> None:
+    commit(engine, span(attribute_count=3, name="few"))
+    commit(engine, span(attribute_count=4, name="more"))
+    assert one(engine)["name"] == "more"
+
+
+def test_of_two_copies_equal_in_both_the_first_stays(engine: Engine) -> None:
+    commit(engine, span(name="first"))
+    commit(engine, span(name="second"))
+    assert one(engine)["name"] == "first"
+
+
+def test_equal_ids_of_two_projects_are_two_spans(engine: Engine) -> None:
+    commit(engine, span(project="a"), span(project="b"))
+    assert len(stored(engine, "a")) == len(stored(engine, "b")) == 1
+
+
+def test_an_outer_copy_that_arrives_later_is_suppressed_and_gives_what_the_inner_lacks(engine: Engine) -> None:
+    commit(engine, span(span_id=2, parent=1, session_id=None))
+    commit(engine, span(span_id=1, session_id="s", start_ns=T0 - SECOND, end_ns=T0 + 2 * SECOND))
+    rows = {key[1][-1]: row for key, row in stored(engine).items()}
+    assert (rows[1]["counted"], rows[1]["suppressed_by"]) == (False, (2).to_bytes(8, "big"))
+    assert (rows[2]["counted"], rows[2]["session_id"], rows[2]["filled"]) == (True, "s", '["session_id"]')
+
+
+def test_a_parent_link_that_arrives_last_changes_earlier_decisions(engine: Engine) -> None:
+    commit(engine, span(span_id=1))
+    commit(engine, span(span_id=3, parent=2))
+    assert all(row["counted"] for row in stored(engine).values())
+    commit(engine, span(span_id=2, parent=1, role="other", input_tokens=None, output_tokens=None))
+    counted = {key[1][-1]: row["counted"] for key, row in stored(engine).items()}
+    assert counted == {1: False, 2: None, 3: True}
+
+
+def test_what_was_taken_over_is_given_back_when_the_copy_is_suppressed_itself(engine: Engine) -> None:
+    commit(engine, span(span_id=1, session_id="s"), span(span_id=2, parent=1))
+    assert {key[1][-1]: row["session_id"] for key, row in stored(engine).items()} == {1: "s", 2: "s"}
+    commit(engine, span(span_id=3, parent=2))
+    rows = {key[1][-1]: row for key, row in stored(engine).items()}
+    assert {number: row["session_id"] for number, row in rows.items()} == {1: "s", 2: None, 3: "s"}
+    assert {number: row["counted"] for number, row in rows.items()} == {1: False, 2: False, 3: True}
+
+
+def test_one_call_in_two_traces_with_the_same_response_id_is_counted_once(engine: Engine) -> None:
+    commit(engine, span(trace=1, response_id="r", start_ns=T0, end_ns=T0 + 3 * SECOND))
+    commit(engine, span(trace=2, response_id="r", start_ns=T0 + SECOND, end_ns=T0 + 2 * SECOND))
+    assert {key[0][-1]: row["counted"] for key, row in stored(engine).items()} == {1: False, 2: True}
+
+
+@pytest.fixture(scope="module")
+def shared_engine() -> Iterator[Engine]:
+    """One in-memory store for many examples, each in a project of its own."""
+    engine = DuckDBEngine("")
+    engine.open()
+    yield engine
+    engine.close()
+
+
+@st.composite
+def arrivals(draw: st.DrawFn) -> tuple[list[dict[str, Any]], list[list[dict[str, Any]]]]:
+    """Spans of a few traces, and the same spans shuffled, repeated and split into commits."""
+    rows = []
+    for trace in range(1, draw(st.integers(1, 3)) + 1):
+        for number in range(1, draw(st.integers(1, 6)) + 1):
+            usage = draw(st.booleans())
+            start = T0 + draw(st.integers(0, 5)) * SECOND
+            rows.append(
+                span(
+                    trace=trace,
+                    span_id=number,
+                    parent=draw(st.sampled_from([None, *range(1, 7)])),
+                    role=draw(st.sampled_from(["generation", "generation", "embedding", "agent", "tool", "other"])),
+                    kind=draw(st.integers(1, 3)),
+                    start_ns=start,
+                    end_ns=start + draw(st.integers(0, 4)) * SECOND,
+                    input_tokens=draw(st.integers(0, 3)) if usage else None,
+                    output_tokens=draw(st.integers(0, 3)) if usage else None,
+                    response_id=draw(st.sampled_from([None, None, "r1", "r2"])),
+                    session_id=draw(st.sampled_from([None, "s1", "s2"])),
+                    cost_reported=draw(st.sampled_from([None, 0.5])),
+                )
+            )
+    again = draw(st.lists(st.sampled_from(rows), max_size=4))
+    shuffled = draw(st.permutations([*rows, *again]))
+    commits: list[list[dict[str, Any]]] = [[]]
+    for row in shuffled:
+        if draw(st.booleans()):
+            commits.append([])
+        commits[-1].append(row)
+    return rows, [each for each in commits if each]
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(arrivals())
+def test_order_batches_and_repeats_never_change_what_is_stored(
+    shared_engine: Engine, case: tuple[list[dict[str, Any]], list[list[dict[str, Any]]]]
+) -> None:
+    rows, commits = case
+    together, apart = f"p{next(_projects)}", f"p{next(_projects)}"
+    commit(shared_engine, *({**row, "project": together} for row in rows))
+    duplicates = sum(commit(shared_engine, *({**row, "project": apart} for row in each)) for each in commits)
+    assert duplicates == sum(map(len, commits)) - len(rows)
+    expected, got = stored(shared_engine, together), stored(shared_engine, apart)
+    names = [name for name in FIELD_NAMES if name != "project"]
+    for key, row in expected.items():
+        assert {name: got[key][name] for name in names} == {name: row[name] for name in names}
+    assert len(got) == len(expected)
