@@ -51,7 +51,7 @@ class DuckDBFunctions(Functions):
             start = seconds - seconds.op("%")(size)
         elif unit == "week":
             shifted = seconds + sa.literal_column(str(_MONDAY_SHIFT))
-            start = seconds - shifted.op("%")(sa.literal_column(str(_WEEK)))
+            start = seconds - sa.func.mod(shifted, sa.literal_column(str(_WEEK)))
         elif unit == "month":
             micros = time_ns.op("//")(sa.literal_column("1000"))
             start = sa.func.epoch(sa.func.date_trunc(sa.literal_column("'month'"), sa.func.make_timestamp(micros)))
