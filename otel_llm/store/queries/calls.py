@@ -1,0 +1,190 @@
+"""Which calls a question is about: project, time window and filters, with the values calls inherit from their trace.
+
+The trace side is joined only where a filter or a dimension needs it, and only for traces that can matter: those that
+hold the value a filter asks for, or those with a call that lacks a value of its own.
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import sqlalchemy as sa
+
+from otel_llm.store import schema
+from otel_llm.store.engines.base import Functions
+from otel_llm.store.queries import call, trace_values
+from otel_llm.store.queries.call import SPAN, Column, Columns
+from otel_llm.store.queries.window import Window
+
+Inheritable = Literal["user_id", "session_id", "trace_name"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallFilter:
+    """Conditions that all must hold; None and () ask for nothing."""
+
+    user_id: str | None = None
+    user_name: str | None = None
+    user_tags: Sequence[str] = ()
+    """Any of."""
+    session_id: str | None = None
+    provider: str | None = None
+    model: str | None = None
+    agent: str | None = None
+    """As AgentLens matches agents (:func:`otel_llm.store.queries.call.agent_is`)."""
+    roles: Collection[str] = ()
+
+
+class Calls:
+    """The counted calls of a project in a window. ``select`` gives a statement over them."""
+
+    def __init__(
+        self,
+        functions: Functions,
+        project: str,
+        window: Window,
+        filters: CallFilter | None = None,
+        *,
+        by: Literal["start", "end"] = "start",
+        inherit: Collection[Inheritable] = (),
+    ) -> None:
+        self._functions = functions
+        self._project = project
+        self._window = window
+        self._by = by
+        filters = filters or CallFilter()
+        self._conditions: list[Column] = [*self._population(SPAN), *_own_conditions(filters)]
+        names: set[str] = set(inherit)
+        profile = filters.user_name is not None or bool(filters.user_tags)
+        if filters.user_id is not None or profile:
+            names.add("user_id")
+        if filters.session_id is not None:
+            names.add("session_id")
+        self._names = names
+        candidates = self._candidates(filters)
+        self._conditions.extend(SPAN.trace_id.in_(traces) for traces in candidates)
+        self._trace = trace_values.inherited(functions, project, names, candidates or [self._lacking()]) if names else None
+        self._profile = trace_values.profiles(functions, project, candidates) if profile else None
+        self._conditions.extend(self._inherited_conditions(filters))
+
+    @property
+    def user_id(self) -> Column:
+        """The call's own user, else its trace's."""
+        return self._effective("user_id")
+
+    @property
+    def session_id(self) -> Column:
+        """The call's own session, else its trace's."""
+        return self._effective("session_id")
+
+    @property
+    def trace_name(self) -> Column:
+        """The trace name the call sets, else its trace's."""
+        return self._effective("trace_name")
+
+    def select(self, *columns: Any) -> sa.Select[Any]:
+        """A statement over these calls."""
+        source: sa.FromClause = schema.spans
+        if self._trace is not None:
+            source = source.outerjoin(self._trace, self._trace.c.of_trace == SPAN.trace_id)
+        if self._profile is not None:
+            source = source.outerjoin(
+                self._profile,
+                sa.and_(
+                    self._profile.c.of_trace == SPAN.trace_id,
+                    self._profile.c.of_user == sa.func.coalesce(self.user_id, ""),
+                ),
+            )
+        return sa.select(*columns).select_from(source).where(*self._conditions)
+
+    def grouped(self, keys: Sequence[Any], *values: Any) -> sa.Select[Any]:
+        """A statement with one row for each combination of the keys; without keys, one row."""
+        statement = self.select(*keys, *values)
+        # By position: a key with a bound parameter is, to the database, another expression when it is written again.
+        return statement.group_by(*(sa.literal_column(str(place)) for place in range(1, len(keys) + 1)))
+
+    def _effective(self, name: Inheritable) -> Column:
+        if self._trace is None or name not in self._names:
+            raise ValueError(f"{name} was not asked for with inherit=")
+        return sa.func.coalesce(SPAN[name], self._trace.c[f"trace_{name}"])
+
+    def _population(self, of: Columns) -> list[Column]:
+        conditions = [of.project == self._project, call.counted(of)]
+        if self._by == "start":
+            conditions += [of.start_ns >= self._window.first_ns, of.start_ns <= self._window.last_ns]
+        else:
+            # A span starts no later than it ends: the third condition follows, and lets the store skip what is newer.
+            conditions += [
+                of.end_ns >= self._window.first_ns,
+                of.end_ns <= self._window.last_ns,
+                of.start_ns <= self._window.last_ns,
+            ]
+        return conditions
+
+    def _lacking(self) -> sa.Select[Any]:
+        """Traces of calls that lack one of the values that are asked for."""
+        span = schema.spans.alias()
+        lacks = sa.or_(*(span.c[name].is_(None) for name in sorted(self._names)))
+        return sa.select(span.c.trace_id).where(*self._population(span.c), lacks).distinct()
+
+    def _candidates(self, filters: CallFilter) -> list[sa.Select[Any]]:
+        """For each filter on an inheritable value, the traces in which some span has it: no other trace can pass."""
+        functions = self._functions
+        asked: list[Any] = []
+        if filters.user_id is not None:
+            asked.append(lambda of: equals(of.user_id, filters.user_id))
+        if filters.user_name is not None:
+            asked.append(lambda of: equals(of.user_name, filters.user_name))
+        if filters.user_tags:
+            asked.append(lambda of: has_any(functions, of.user_tags, filters.user_tags))
+        if filters.session_id is not None:
+            asked.append(lambda of: equals(of.session_id, filters.session_id))
+        return [trace_values.traces_with(self._project, condition) for condition in asked]
+
+    def _inherited_conditions(self, filters: CallFilter) -> list[Column]:
+        conditions: list[Column] = []
+        if filters.user_id is not None:
+            conditions.append(equals(self.user_id, filters.user_id))
+        if filters.session_id is not None:
+            conditions.append(equals(self.session_id, filters.session_id))
+        if self._profile is not None and filters.user_name is not None:
+            conditions.append(equals(sa.func.coalesce(SPAN.user_name, self._profile.c.profile_name), filters.user_name))
+        if self._profile is not None and filters.user_tags:
+            tags = sa.func.coalesce(SPAN.user_tags, self._profile.c.profile_tags)
+            conditions.append(has_any(self._functions, tags, filters.user_tags))
+        return conditions
+
+
+def _own_conditions(filters: CallFilter) -> list[Column]:
+    conditions: list[Column] = []
+    if filters.roles:
+        conditions.append(SPAN.role.in_(sorted(filters.roles)))
+    if filters.provider is not None:
+        conditions.append(equals(sa.func.coalesce(SPAN.provider, call.UNKNOWN), filters.provider))
+    if filters.model is not None:
+        conditions.append(equals(sa.func.coalesce(call.model(), call.UNKNOWN), filters.model))
+    if filters.agent is not None:
+        conditions.append(call.agent_is(filters.agent) if storable(filters.agent) else sa.false())
+    return conditions
+
+
+def storable(text: str) -> bool:
+    """False for text no store can hold (NUL, lone surrogates): comparing with it is an error in some engines."""
+    if "\0" in text:
+        return False
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def equals(column: Column, value: str | None) -> Column:
+    """The column equals the text."""
+    return column == value if value is not None and storable(value) else sa.false()
+
+
+def has_any(functions: Functions, json_list: Column, values: Sequence[str]) -> Column:
+    """The JSON list holds one of the texts."""
+    possible = [value for value in values if storable(value)]
+    return functions.list_has_any(json_list, possible) if possible else sa.false()

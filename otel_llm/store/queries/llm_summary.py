@@ -1,0 +1,85 @@
+"""Calls in sum, by model and by time, placed by when they ended (AgentLens's analytics)."""
+
+from typing import Any, NamedTuple
+
+import sqlalchemy as sa
+
+from otel_llm.store.queries import dimensions
+from otel_llm.store.queries.call import SPAN
+from otel_llm.store.queries.calls import CallFilter, Calls
+from otel_llm.store.queries.metrics import TOTALS, aggregates
+from otel_llm.store.queries.reading import Reader
+from otel_llm.store.queries.window import Window
+
+GENERATIONS = frozenset({"generation"})
+"""AgentLens counts no embeddings."""
+
+
+class Totals(NamedTuple):
+    """Sums over calls; cost in USD, durations in ns."""
+
+    calls: int
+    cost: float
+    input_tokens: int
+    output_tokens: int
+    duration_ns: int
+
+    @property
+    def mean_ms(self) -> float:
+        """Mean duration in ms, 0 without calls."""
+        return self.duration_ns / (self.calls * 1_000_000) if self.calls else 0.0
+
+    @property
+    def mean_cost(self) -> float:
+        """Mean cost in USD, 0 without calls."""
+        return self.cost / self.calls if self.calls else 0.0
+
+
+class ModelTotals(NamedTuple):
+    """Totals of one model."""
+
+    provider: str
+    model: str
+    totals: Totals
+
+
+class BucketTotals(NamedTuple):
+    """Totals of one bucket, which starts at ``bucket`` (epoch seconds, UTC)."""
+
+    bucket: int
+    totals: Totals
+
+
+class LlmSummary(NamedTuple):
+    """``by_model`` by cost descending, ``by_time`` ascending; buckets without calls are left out."""
+
+    totals: Totals
+    by_model: list[ModelTotals]
+    by_time: list[BucketTotals]
+
+
+def llm_summary(reader: Reader, project: str, window: Window, filters: CallFilter, unit: str) -> LlmSummary:
+    """The summary of the generations that ended in the window."""
+    calls = Calls(reader.functions, project, window, filters, by="end")
+    sums = aggregates(reader.functions, TOTALS)
+    models = [dimensions.provider().label("provider_name"), dimensions.model().label("model_label")]
+    buckets = [reader.functions.bucket(SPAN.end_ns, unit).label("bucket_start")]
+    by_model = [
+        ModelTotals(row.provider_name, row.model_label, _totals(row)) for row in reader.rows(calls.grouped(models, *sums))
+    ]
+    by_time = [BucketTotals(int(row.bucket_start), _totals(row)) for row in reader.rows(calls.grouped(buckets, *sums))]
+    return LlmSummary(
+        _totals(reader.row(calls.grouped((), *sums))),
+        sorted(by_model, key=lambda row: (-row.totals.cost, row.provider, row.model)),
+        sorted(by_time, key=lambda row: row.bucket),
+    )
+
+
+def _totals(row: sa.Row[Any]) -> Totals:
+    return Totals(
+        int(row.call_count),
+        float(row.cost_sum or 0.0),
+        int(row.input_sum or 0),
+        int(row.output_sum or 0),
+        int(row.duration_ns_sum or 0),
+    )

@@ -1,0 +1,84 @@
+"""Runs statements with a time limit and a row limit, so that no question can hold the store."""
+
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import sqlalchemy as sa
+
+from otel_llm.errors import QueryTimeout
+from otel_llm.store.engines.base import Engine
+
+MAX_ROWS = 2_000_000
+"""Most rows of one statement: twice what every documented answer must be able to hold."""
+RETRY_AFTER_S = 5.0
+"""A query that was stopped is worth another try when the store is less busy."""
+
+
+class Reader:
+    """One connection and one deadline for all statements of one question."""
+
+    def __init__(self, engine: Engine, connection: sa.Connection, deadline: float, max_rows: int) -> None:
+        self.functions = engine.functions
+        self._engine = engine
+        self._connection = connection
+        self._deadline = deadline
+        self._max_rows = max_rows
+
+    def rows(self, statement: sa.Select[Any]) -> Sequence[sa.Row[Any]]:
+        """All rows of a statement. Raises QueryTimeout."""
+        bounded = statement.limit(self._max_rows + 1) if statement._limit_clause is None else statement
+        with self._watched():
+            found = self._connection.execute(bounded).fetchall()
+        if len(found) > self._max_rows:
+            raise QueryTimeout(f"the answer has more than {self._max_rows:,} rows; ask for less at once", RETRY_AFTER_S)
+        return found
+
+    def row(self, statement: sa.Select[Any]) -> sa.Row[Any]:
+        """The only row of an ungrouped aggregate. Raises QueryTimeout."""
+        return self.rows(statement)[0]
+
+    @contextmanager
+    def _watched(self) -> Iterator[None]:
+        left = self._deadline - time.monotonic()
+        if left <= 0:
+            raise QueryTimeout("the query took too long; ask for less at once", RETRY_AFTER_S)
+        guard = threading.Lock()
+        state = {"running": True, "stopped": False}
+
+        def stop() -> None:
+            # Under the lock: an interrupt must never reach the next query of a pooled connection.
+            with guard:
+                if state["running"]:
+                    state["stopped"] = True
+                    self._engine.interrupt(self._connection)
+
+        timer = threading.Timer(left, stop)
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        except Exception as error:
+            if state["stopped"]:
+                raise QueryTimeout("the query took too long; ask for less at once", RETRY_AFTER_S) from error
+            raise
+        finally:
+            with guard:
+                state["running"] = False
+            timer.cancel()
+
+
+@contextmanager
+def reading(engine: Engine, timeout_s: float, max_rows: int = MAX_ROWS) -> Iterator[Reader]:
+    """A reader whose statements together may take ``timeout_s`` seconds."""
+    deadline = time.monotonic() + timeout_s
+    with engine.sql.connect() as connection:
+        yield Reader(engine, connection, deadline, max_rows)
+
+
+def run(engine: Engine, statement: sa.Select[Any], timeout_s: float) -> Sequence[sa.Row[Any]]:
+    """All rows of one statement. Raises QueryTimeout."""
+    with reading(engine, timeout_s) as reader:
+        return reader.rows(statement)

@@ -1,0 +1,71 @@
+"""User, session and trace name of whole traces.
+
+A value set anywhere in a trace holds for all its calls: the root's value, else that of the earliest span that has one
+(ties: smallest span id). A trace may lie anywhere in time, so nothing here is bounded by time: the caller names the
+traces (``among``), and every span of theirs is asked.
+"""
+
+from collections.abc import Collection, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from otel_llm.store import schema
+from otel_llm.store.engines.base import Functions
+from otel_llm.store.queries.call import Column, Columns
+
+TraceIds = sa.Select[Any]
+"""A statement that gives the trace_id of some traces."""
+
+
+def precedence(of: Columns) -> tuple[Column, ...]:
+    """Root first, then by start, then by span id."""
+    return of.parent_span_id.is_not(None), of.start_ns, of.span_id
+
+
+def traces_with(project: str, condition: Any) -> TraceIds:
+    """The traces of a project with a span that meets ``condition(columns)``."""
+    span = schema.spans.alias()
+    return sa.select(span.c.trace_id).where(span.c.project == project, condition(span.c)).distinct()
+
+
+def inherited(functions: Functions, project: str, names: Collection[str], among: Sequence[TraceIds]) -> sa.Subquery:
+    """One row for each trace that sets one of the named columns: ``trace_id`` and a ``trace_<name>`` for each name."""
+    span = schema.spans.alias()
+    values = {name: span.c[name] for name in sorted(names)}
+    order = precedence(span.c)
+    return (
+        sa.select(
+            span.c.trace_id.label("of_trace"),
+            *(functions.first_by(value, *order).label(f"trace_{name}") for name, value in values.items()),
+        )
+        .where(
+            span.c.project == project,
+            sa.or_(*(value.is_not(None) for value in values.values())),
+            *(span.c.trace_id.in_(traces) for traces in among),
+        )
+        .group_by(span.c.trace_id)
+        .subquery("trace_values")
+    )
+
+
+def profiles(functions: Functions, project: str, among: Sequence[TraceIds]) -> sa.Subquery:
+    """Name and tags of each user a trace names: only spans that name a user speak for it ('' is the unnamed user)."""
+    span = schema.spans.alias()
+    order = precedence(span.c)
+    user = sa.func.coalesce(span.c.user_id, "")
+    return (
+        sa.select(
+            span.c.trace_id.label("of_trace"),
+            user.label("of_user"),
+            functions.first_by(span.c.user_name, *order).label("profile_name"),
+            functions.first_by(span.c.user_tags, *order).label("profile_tags"),
+        )
+        .where(
+            span.c.project == project,
+            sa.or_(span.c.user_name.is_not(None), span.c.user_tags.is_not(None)),
+            *(span.c.trace_id.in_(traces) for traces in among),
+        )
+        .group_by(span.c.trace_id, user)
+        .subquery("profiles")
+    )

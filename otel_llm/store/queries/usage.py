@@ -1,0 +1,56 @@
+"""How many tokens and how much money, in all and for each bucket of time, provider and model (LangDB's usage)."""
+
+from typing import NamedTuple
+
+import sqlalchemy as sa
+
+from otel_llm.store.queries import dimensions
+from otel_llm.store.queries.call import SPAN
+from otel_llm.store.queries.calls import CallFilter, Calls
+from otel_llm.store.queries.metrics import aggregates
+from otel_llm.store.queries.reading import Reader
+from otel_llm.store.queries.window import Window
+
+_SUMS = ("input_sum", "output_sum", "cost_sum")
+
+
+class Usage(NamedTuple):
+    """Sums over calls; cost in USD."""
+
+    input_tokens: int
+    output_tokens: int
+    cost: float
+
+
+class ModelUsage(NamedTuple):
+    """Usage of one model in one bucket, which starts at ``bucket`` (epoch seconds, UTC)."""
+
+    bucket: int
+    provider: str
+    model_name: str
+    usage: Usage
+
+
+def total(reader: Reader, project: str, window: Window, filters: CallFilter) -> Usage:
+    """Usage of all calls; zeros when there are none."""
+    calls = Calls(reader.functions, project, window, filters)
+    return _usage(reader.row(calls.grouped((), *aggregates(reader.functions, _SUMS))))
+
+
+def by_model(reader: Reader, project: str, window: Window, filters: CallFilter, unit: str) -> list[ModelUsage]:
+    """Usage for each bucket, provider and model; newest bucket first, then provider and model."""
+    calls = Calls(reader.functions, project, window, filters)
+    keys = [
+        reader.functions.bucket(SPAN.start_ns, unit).label("bucket_start"),
+        dimensions.provider().label("provider_name"),
+        dimensions.model_name().label("model_label"),
+    ]
+    statement = calls.grouped(keys, *aggregates(reader.functions, _SUMS))
+    found = [
+        ModelUsage(int(row.bucket_start), row.provider_name, row.model_label, _usage(row)) for row in reader.rows(statement)
+    ]
+    return sorted(found, key=lambda row: (-row.bucket, row.provider, row.model_name))
+
+
+def _usage(row: sa.Row[tuple[object, ...]]) -> Usage:
+    return Usage(int(row.input_sum or 0), int(row.output_sum or 0), float(row.cost_sum or 0.0))
