@@ -40,6 +40,7 @@ WORDS = ["the", "quick", "brown", "fox", "jumps", "over", "the", "lazy", "dog", 
 SERVED = {
     "gpt-4o-mini": "gpt-4o-mini-2024-07-18",
     "gpt-4o": "gpt-4o-2024-08-06",
+    "gpt-4.1": "gpt-4.1-2025-04-14",
     "o4-mini": "o4-mini-2025-04-16",
     "claude-haiku-4-5": "claude-haiku-4-5-20251001",
 }

@@ -96,7 +96,7 @@ def with_tools(client: openai.OpenAI) -> str:
 
 def responses_api(client: openai.OpenAI) -> str:
     """The responses API, plain."""
-    answer = client.responses.create(model="gpt-4o", instructions="Be kind", input="Say hello", max_output_tokens=9)
+    answer = client.responses.create(model="gpt-4.1", instructions="Be kind", input="Say hello", max_output_tokens=9)
     return f"{answer.usage.input_tokens} tokens in, {answer.usage.output_tokens} out"
 
 
