@@ -1,0 +1,178 @@
+"""Which LLM calls are counted: each call once, however many records of it there are.
+
+One call is often recorded several times: by nested instrumentations, by client and server, in two traces. The decision is
+a pure function of everything known about the traces concerned, so neither arrival order nor batching can change it:
+
+1. *Server mirrors.* A call recorded by a server (kind SERVER, or the scope of a model server) below a CLIENT call of the same
+   role is that call seen from the other end. The client's record is kept.
+2. *Equal response ids* in one trace, same role: one call. Kept is the deepest record with usage, else the deepest.
+3. *Nesting.* A call above a call of the same role is the same call, unless both have a response id and these differ, or an
+   agent or tool lies between them and their token sums differ. Kept is the inner one when it has usage or the outer has none.
+4. *Across traces* of a project: of what is left in each trace, records with the same response id (own, else taken over) are one
+   call when one's interval contains the other's, give or take a second. Kept is the inner one when it has usage.
+
+A rule looks at two records at a time, and a record that loses once is not counted. Following the winners always ends at a
+counted call: each step leads from no usage to usage, or deeper into the tree, or (across traces) along one order.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+
+import msgspec
+
+from otel_llm.conventions.crossing import crossings
+from otel_llm.conventions.nesting import Edge, has_usage, suppressions
+from otel_llm.conventions.takeover import restore, takeover
+from otel_llm.spans import CALL_ROLES, SlimSpan, SpanKey
+
+__all__ = ["ONLY_CALL", "Decision", "decide", "needs_decision", "restore", "takeover"]
+
+TraceKey = tuple[str, bytes]
+
+
+class Decision(NamedTuple):
+    """Verdict on one call.
+
+    ``suppressed_by`` is the counted record of the same call (never itself suppressed). ``donors`` of a counted call are all
+    records it stands for, nearest first: its own trace before others, then by distance in depth.
+    """
+
+    counted: bool
+    suppressed_by: SpanKey | None
+    reason: str
+    donors: tuple[SpanKey, ...] = ()
+
+
+ONLY_CALL = Decision(True, None, "only_call")
+"""The only call of a trace, with a response id that no other trace has."""
+SEPARATE_CALL = Decision(True, None, "separate_call")
+"""One of several calls of a trace, none of which records the same call."""
+
+_KEPT = {
+    "server_mirror": "client_of_server_mirror",
+    "same_response_id": "kept_of_same_response_id",
+    "same_response_id_other_trace": "kept_of_same_response_id",
+    "outer_of_counted_call": "innermost_with_usage",
+    "inner_without_usage": "outer_with_usage",
+}
+"""Reason of the nearest donor -> reason of the counted call."""
+
+
+def needs_decision(spans: Iterable[SlimSpan]) -> set[TraceKey]:
+    """Traces whose calls cannot be decided alone: two or more calls, or a response id that another trace has too.
+
+    The call of every other trace is :data:`ONLY_CALL`. Ids taken over count here too, which is on the safe side.
+    """
+    seen: set[TraceKey] = set()
+    found: set[TraceKey] = set()
+    owners: dict[tuple[str, str], TraceKey] = {}
+    for span in spans:
+        if span.role in CALL_ROLES:
+            trace = (span.project, span.trace_id)
+            if trace in seen:
+                found.add(trace)
+            seen.add(trace)
+            if span.response_id is not None:
+                owner = owners.setdefault((span.project, span.response_id), trace)
+                if owner != trace:
+                    found.update((owner, trace))
+    return found
+
+
+def decide(spans: Sequence[SlimSpan]) -> dict[SpanKey, Decision]:
+    """A decision for every call among the spans.
+
+    ``spans`` are all known spans, calls and others (their parent links matter), of the traces concerned; a trace that shares
+    a response id with one of them is concerned too. What a stored span took over earlier (``filled``) is left aside. Near
+    linear in the number of spans; hostile parent links (to itself, in circles, to nothing) are harmless.
+    """
+    edges: dict[SpanKey, Edge] = {}
+    depths: dict[SpanKey, int] = {}
+    calls: dict[SpanKey, SlimSpan] = {}
+    decisions: dict[SpanKey, Decision] = {}
+    for members in _traces(spans):
+        own = [_own(span) for span in members if span.role in CALL_ROLES]
+        if len(own) > 1:
+            suppressions(members, own, edges, depths)
+        verdict = SEPARATE_CALL if len(own) > 1 else ONLY_CALL
+        for call in own:
+            key = call.key
+            calls[key] = call
+            decisions[key] = verdict
+    clusters = _clusters(edges, calls, depths)
+    if _add_crossings(calls, clusters, edges):
+        clusters = _clusters(edges, calls, depths)
+    for keeper, donors in clusters.items():
+        reason = _KEPT[edges[donors[0]].reason]
+        if reason == "innermost_with_usage" and not has_usage(calls[keeper]):
+            reason = "innermost_call"
+        decisions[keeper] = Decision(True, None, reason, tuple(donors))
+        for donor in donors:
+            decisions[donor] = Decision(False, keeper, edges[donor].reason)
+    return decisions
+
+
+def _traces(spans: Iterable[SlimSpan]) -> Iterable[Sequence[SlimSpan]]:
+    """The spans of each trace; of two copies of a span the one that the store would keep."""
+    traces: dict[TraceKey, list[SlimSpan]] = {}
+    for span in spans:
+        traces.setdefault((span.project, span.trace_id), []).append(span)
+    for members in traces.values():
+        if len(members) > 1 and len({span.span_id for span in members}) < len(members):
+            members.sort(key=lambda span: (span.end_ns, span.attribute_count, repr(span)))
+            members[:] = {span.span_id: span for span in members}.values()
+    return traces.values()
+
+
+def _own(span: SlimSpan) -> SlimSpan:
+    """The span without the values it took over from other records."""
+    if not span.filled:
+        return span
+    taken = msgspec.json.decode(span.filled, type=list[str])
+    own: dict[str, Any] = {name: None for name in taken if name in SlimSpan._fields}
+    return span._replace(**own)
+
+
+def _clusters(
+    edges: dict[SpanKey, Edge], calls: dict[SpanKey, SlimSpan], depths: dict[SpanKey, int]
+) -> dict[SpanKey, list[SpanKey]]:
+    """Counted call -> the records it stands for, nearest first. Calls that stand for themselves only are left out."""
+    final: dict[SpanKey, SpanKey] = {}
+    clusters: dict[SpanKey, list[SpanKey]] = {}
+    for loser in edges:
+        path = []
+        at = loser
+        while at not in final and at in edges:
+            path.append(at)
+            at = edges[at].winner
+        keeper = final.get(at, at)
+        final.update(dict.fromkeys(path, keeper))
+        clusters.setdefault(keeper, []).append(loser)
+    for keeper, donors in clusters.items():
+        if len(donors) > 1:
+            trace, depth = keeper[1], depths.get(keeper, 0)
+            donors.sort(
+                key=lambda key, trace=trace, depth=depth: (  # type: ignore[misc]
+                    key[1] != trace,
+                    abs(depths.get(key, 0) - depth),
+                    calls[key].start_ns,
+                    key,
+                )
+            )
+    return clusters
+
+
+def _add_crossings(calls: dict[SpanKey, SlimSpan], clusters: dict[SpanKey, list[SpanKey]], edges: dict[SpanKey, Edge]) -> bool:
+    """Adds the edges across traces; True when there are any."""
+    groups: dict[tuple[str, str, str], list[SlimSpan]] = {}
+    for key, call in calls.items():
+        if key not in edges:
+            records = (call, *(calls[donor] for donor in clusters.get(key, ())))
+            response = next((record.response_id for record in records if record.response_id is not None), None)
+            if response is not None:
+                groups.setdefault((call.project, call.role, response), []).append(call)
+    before = len(edges)
+    for group in groups.values():
+        if len(group) > 1:
+            crossings(group, edges)
+    return len(edges) > before
