@@ -149,6 +149,7 @@ class SlimSpan(NamedTuple):
     attribute_count: int
     counted: bool | None
     suppressed_by: bytes | None
+    reason: str | None
     filled: str | None
 
     @property

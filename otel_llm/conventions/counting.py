@@ -43,10 +43,9 @@ class Decision(NamedTuple):
     donors: tuple[SpanKey, ...] = ()
 
 
-ONLY_CALL = Decision(True, None, "only_call")
-"""The only call of a trace, with a response id that no other trace has."""
-SEPARATE_CALL = Decision(True, None, "separate_call")
-"""One of several calls of a trace, none of which records the same call."""
+ONLY_CALL = Decision(True, None, "only_record")
+"""No other span records the call. One verdict however many calls a trace has: a sibling that arrives later must not change
+the stored reason."""
 
 _KEPT = {
     "server_mirror": "client_of_server_mirror",
@@ -94,7 +93,7 @@ def decide(spans: Sequence[SlimSpan]) -> dict[SpanKey, Decision]:
         own = [_own(span) for span in members if span.role in CALL_ROLES]
         if len(own) > 1:
             suppressions(members, own, edges, depths)
-        verdict = SEPARATE_CALL if len(own) > 1 else ONLY_CALL
+        verdict = ONLY_CALL
         for call in own:
             key = call.key
             calls[key] = call

@@ -85,9 +85,7 @@ class RecentSpans:
         self._responses: dict[ResponseKey, list[SlimSpan]] = {}
         self._filters: list[_Filter] = []
 
-    def look(
-        self, traces: Collection[TraceKey], responses: Collection[ResponseKey], start_from: int, start_to: int
-    ) -> Known:
+    def look(self, traces: Collection[TraceKey], responses: Collection[ResponseKey], start_from: int, start_to: int) -> Known:
         """Answers for starts within the range, as far as memory goes."""
         known = Known([], [], [])
         while self._filters and len(self._filters) > _MAX_FILTERS:

@@ -174,7 +174,7 @@ def _rows_needed(
         slim = slims[key]
         if key not in in_batch:
             suppressor = decision.suppressed_by[2] if decision.suppressed_by else None
-            if slim.counted is not decision.counted or slim.suppressed_by != suppressor:
+            if (slim.counted, slim.suppressed_by, slim.reason) != (decision.counted, suppressor, decision.reason):
                 needed.add(key)
         if decision.donors:
             group = {key, *decision.donors}
