@@ -1,0 +1,50 @@
+"""What of a decoded request could not be read: whole items, or single values of items that were kept."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+
+class Undecodable(Exception):  # noqa: N818 - an outcome inside this package, never seen outside
+    """A part of a request cannot be read; the text says what and where. Whoever can do without that part catches it."""
+
+
+@dataclass(slots=True)
+class Damage:
+    """Damage of one request, by reason. The sentences name the first of each kind."""
+
+    rejected: Counter[str] = field(default_factory=Counter)
+    values: Counter[str] = field(default_factory=Counter)
+    sentences: dict[str, str] = field(default_factory=dict)
+
+    def __bool__(self) -> bool:
+        return bool(self.rejected or self.values)
+
+    def reject(self, reason: str, sentence: str) -> None:
+        """Counts an item that is left out."""
+        self.rejected[reason] += 1
+        self.sentences.setdefault(reason, sentence)
+
+    def drop(self, reason: str, sentence: str) -> None:
+        """Counts a value that is left out, or was mended, in an item that is kept."""
+        self.values[reason] += 1
+        self.sentences.setdefault(reason, sentence)
+
+    def add(self, other: "Damage") -> None:
+        """Adds the damage of a part."""
+        self.rejected += other.rejected
+        self.values += other.values
+        self.sentences = {**other.sentences, **self.sentences}
+
+    def message(self, noun: str) -> str:
+        """A sentence for partial_success; empty without damage."""
+        parts = []
+        if self.rejected:
+            total = self.rejected.total()
+            parts.append(f"{total} {noun}{'s' if total > 1 else ''} rejected: {self._list(self.rejected)}")
+        if self.values:
+            total = self.values.total()
+            parts.append(f"{total} value{'s' if total > 1 else ''} could not be read: {self._list(self.values)}")
+        return ". ".join(parts)
+
+    def _list(self, counts: Counter[str]) -> str:
+        return "; ".join(f"{self.sentences[reason]} ({reason}, {count})" for reason, count in counts.items())

@@ -1,0 +1,77 @@
+"""OTLP request bytes to protobuf messages.
+
+The protobuf runtime reads good requests; what it refuses as a whole is mended (:mod:`otel_llm.otlp.mend`), so that one
+bad span does not cost its batch. JSON becomes protobuf bytes first (:mod:`otel_llm.otlp.transcode`): everything behind
+this module sees one kind of message.
+"""
+
+from typing import Any, Literal, NamedTuple
+
+import msgspec
+from google.protobuf.message import DecodeError, Message
+
+from otel_llm.errors import InvalidPayload
+from otel_llm.otlp.damage import Damage, Undecodable
+from otel_llm.otlp.mend import mend
+from otel_llm.otlp.signals import SIGNALS, SignalName
+from otel_llm.otlp.transcode import transcode
+
+Encoding = Literal["protobuf", "json"]
+
+
+class Decoded(NamedTuple):
+    """A request, and what of it could not be read."""
+
+    message: Any
+    damage: Damage
+
+
+def decode(signal: SignalName, body: bytes, encoding: Encoding) -> Any:
+    """The ``Export…ServiceRequest`` of a body. Items and values that cannot be read are left out. Raises InvalidPayload."""
+    return decode_reporting(signal, body, encoding).message
+
+
+def decode_reporting(signal: SignalName, body: bytes, encoding: Encoding) -> Decoded:
+    """The ``Export…ServiceRequest`` of a body, and what of it was left out. Raises InvalidPayload."""
+    request, descriptor = SIGNALS[signal].request, SIGNALS[signal].descriptor
+    damage = Damage()
+    try:
+        if encoding == "json":
+            body = transcode(_json(body, damage), descriptor, damage)
+        message = _protobuf(body, request, damage)
+    except Undecodable as error:
+        what = "OTLP/JSON" if encoding == "json" else "protobuf"
+        raise InvalidPayload(f"not an {descriptor.name} in {what}: {error}") from None
+    return Decoded(message, damage)
+
+
+def _protobuf(body: bytes, request: type[Message], damage: Damage) -> Message:
+    try:
+        return request.FromString(body)
+    except DecodeError:
+        return mend(body, request, damage)
+
+
+def _json(body: bytes, damage: Damage) -> Any:
+    try:
+        return msgspec.json.decode(body)
+    except RecursionError:
+        raise Undecodable("nested too deeply") from None
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        return _mended_json(body, error, damage)
+
+
+def _mended_json(body: bytes, error: Exception, damage: Damage) -> Any:
+    """A JSON document with text that is not UTF-8, or a lone surrogate, or a number beyond a double."""
+    import json
+
+    try:
+        text = body.decode(errors="replace")
+        document = json.loads(text)
+    except RecursionError:
+        raise Undecodable("nested too deeply") from None
+    except ValueError:
+        raise Undecodable(str(error)) from None
+    if text.encode() != body:
+        damage.drop("invalid_utf8", "a text is not UTF-8")
+    return document

@@ -1,0 +1,326 @@
+"""OTLP/JSON to OTLP/protobuf bytes, by the JSON mapping of the OTLP specification.
+
+Ids are hexadecimal, enum values numbers (their names are taken too), 64-bit integers numbers or text, bytes base64; keys
+are lowerCamelCase (the proto names are taken too), unknown keys are ignored and null is unset. The stock protobuf JSON
+parser reads ids as base64 and refuses a request for one bad value, so the bytes are written here, along the message
+descriptors: a value that does not fit its field costs only itself, an item that is no object only itself.
+"""
+
+import base64
+import binascii
+import math
+import struct
+from collections.abc import Callable
+from functools import cache, lru_cache
+from typing import Any
+
+from google.protobuf.descriptor import Descriptor, FieldDescriptor
+
+from otel_llm.otlp import varint
+from otel_llm.otlp.damage import Damage, Undecodable
+from otel_llm.otlp.signals import ITEMS, MAX_DEPTH
+from otel_llm.otlp.varint import length
+
+Write = Callable[[Any, list[bytes], Damage, int], None]
+"""Appends one field's bytes: (JSON value, output, damage, depth of the message). Raises Undecodable."""
+
+_HEX_IDS = frozenset({"trace_id", "span_id", "parent_span_id"})
+_KEY_VALUE = "opentelemetry.proto.common.v1.KeyValue"
+_SPECIAL_DOUBLES = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
+_LONGEST_QUOTE = 40
+_DOUBLE = struct.Struct("<d").pack
+_FIXED64 = struct.Struct("<Q").pack
+_SFIXED64 = struct.Struct("<q").pack
+_FIXED32 = struct.Struct("<I").pack
+_MASK64 = 0xFFFF_FFFF_FFFF_FFFF
+
+
+def transcode(document: Any, descriptor: Descriptor, damage: Damage) -> bytes:
+    """Protobuf bytes of a decoded JSON request. Raises Undecodable when the request is no OTLP request."""
+    out: list[bytes] = []
+    if type(document) is not dict:
+        raise Undecodable(f"the document is {_shown(document)} where an object is due")
+    _fields(descriptor)(document, out, damage, 1)
+    return b"".join(out)
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, str):
+        return f"the text {value[:_LONGEST_QUOTE]!r}"
+    if isinstance(value, bool) or value is None:
+        return "a boolean"
+    if isinstance(value, int | float):
+        return f"the number {str(value)[:_LONGEST_QUOTE]}"
+    return "an array" if isinstance(value, list) else "an object"
+
+
+def _at(place: str, error: Undecodable) -> str:
+    sentence = str(error)
+    return place + (" " if sentence.startswith("is ") else "" if sentence.startswith("[") else ".") + sentence
+
+
+# one scalar each: JSON value to protobuf bytes, without the tag
+
+
+def _text(value: Any) -> bytes:
+    if type(value) is not str:
+        raise Undecodable(f"is {_shown(value)} where a text is due")
+    encoded = value.encode(errors="replace")
+    return length(len(encoded)) + encoded
+
+
+def _hex_id(value: Any) -> bytes:
+    if type(value) is not str:
+        raise Undecodable(f"is {_shown(value)} where a hexadecimal id is due")
+    try:
+        raw = binascii.unhexlify(value)
+    except ValueError:
+        # No id has this length, so that whoever checks ids rejects the item it belongs to, and says so.
+        raw = value.encode(errors="replace")[:64]
+        raw += b"?" if len(raw) in (0, 8, 16) else b""
+    return length(len(raw)) + raw
+
+
+def _base64(value: Any) -> bytes:
+    if type(value) is not str:
+        raise Undecodable(f"is {_shown(value)} where base64 is due")
+    try:
+        raw = base64.b64decode(value.replace("-", "+").replace("_", "/") + "=" * (-len(value) % 4), validate=True)
+    except ValueError:
+        raise Undecodable(f"is {_shown(value)} where base64 is due") from None
+    return length(len(raw)) + raw
+
+
+def _integer(value: Any, low: int, high: int) -> int:
+    if type(value) is not int:
+        number: Any = None
+        if type(value) is str and len(value) <= _LONGEST_QUOTE:
+            try:
+                number = int(value) if value.isascii() and "_" not in value else None
+            except ValueError:
+                value_as_float = _float_or_none(value)
+                number = value_as_float
+        elif type(value) is float:
+            number = value
+        if type(number) is float:
+            number = int(number) if math.isfinite(number) and number.is_integer() else None
+        if number is None:
+            raise Undecodable(f"is {_shown(value)} where an integer is due")
+        value = number
+    if not low <= value <= high:
+        raise Undecodable(f"is {_shown(value)}, beyond its range")
+    return int(value)
+
+
+def _float_or_none(text: str) -> float | None:
+    try:
+        return float(text)
+    except ValueError:
+        return None
+
+
+def _double(value: Any) -> bytes:
+    if type(value) is float:
+        return _DOUBLE(value)
+    if type(value) is int:
+        try:
+            return _DOUBLE(value)
+        except OverflowError:
+            return _DOUBLE(math.inf if value > 0 else -math.inf)
+    if type(value) is str:
+        number = _SPECIAL_DOUBLES.get(value)
+        if number is None and value.isascii() and "_" not in value and value[-1:].isdigit():
+            number = _float_or_none(value)
+        if number is not None:
+            return _DOUBLE(number)
+    raise Undecodable(f"is {_shown(value)} where a number is due")
+
+
+def _boolean(value: Any) -> bytes:
+    if value is True or value == "true":
+        return b"\x01"
+    if value is False or value == "false":
+        return b"\x00"
+    raise Undecodable(f"is {_shown(value)} where true or false is due")
+
+
+def _signed_varint(low: int, high: int) -> Callable[[Any], bytes]:
+    def write(value: Any) -> bytes:
+        number = value if type(value) is int and 0 <= value <= high else _integer(value, low, high) & _MASK64
+        return length(number)
+
+    return write
+
+
+def _zigzag(value: Any) -> bytes:
+    number = _integer(value, -(2**31), 2**31 - 1)
+    return length((number << 1) ^ (number >> 63) & _MASK64)
+
+
+def _packed(pack: Callable[[int], bytes], low: int, high: int) -> Callable[[Any], bytes]:
+    return lambda value: pack(_integer(value, low, high))
+
+
+def _enum(spec: FieldDescriptor) -> Callable[[Any], bytes]:
+    assert spec.enum_type is not None  # noqa: S101 - true of every enum field; the stubs cannot say so
+    numbers = {value.name: value.number for value in spec.enum_type.values}
+    plain = _signed_varint(-(2**31), 2**31 - 1)
+    return lambda value: plain(numbers.get(value, value) if type(value) is str else value)
+
+
+_INT64 = _signed_varint(-(2**63), 2**63 - 1)
+_F = FieldDescriptor
+_SCALARS: dict[int, tuple[int, Callable[[Any], bytes]]] = {
+    _F.TYPE_STRING: (2, _text),
+    _F.TYPE_BYTES: (2, _base64),
+    _F.TYPE_DOUBLE: (1, _double),
+    _F.TYPE_FIXED64: (1, _packed(_FIXED64, 0, 2**64 - 1)),
+    _F.TYPE_SFIXED64: (1, _packed(_SFIXED64, -(2**63), 2**63 - 1)),
+    _F.TYPE_FIXED32: (5, _packed(_FIXED32, 0, 2**32 - 1)),
+    _F.TYPE_UINT32: (0, _signed_varint(0, 2**32 - 1)),
+    _F.TYPE_UINT64: (0, _signed_varint(0, 2**64 - 1)),
+    _F.TYPE_INT32: (0, _signed_varint(-(2**31), 2**31 - 1)),
+    _F.TYPE_INT64: (0, _INT64),
+    _F.TYPE_SINT32: (0, _zigzag),
+    _F.TYPE_BOOL: (0, _boolean),
+}
+"""Protobuf type: (wire type, writer). Every scalar type that OTLP uses."""
+
+
+def _message_type(spec: FieldDescriptor) -> Descriptor:
+    assert spec.message_type is not None  # noqa: S101 - true of every message field; the stubs cannot say so
+    return spec.message_type
+
+
+def _tag(spec: FieldDescriptor, wire: int) -> bytes:
+    return varint.varint(spec.number << 3 | wire)
+
+
+def _scalar_field(spec: FieldDescriptor) -> Write:
+    wire, scalar = (0, _enum(spec)) if spec.type == _F.TYPE_ENUM else _SCALARS[spec.type]
+    if spec.type == _F.TYPE_BYTES and spec.name in _HEX_IDS:
+        scalar = _hex_id
+    tag = _tag(spec, wire)
+
+    def write(value: Any, out: list[bytes], damage: Damage, depth: int) -> None:
+        out.append(tag + scalar(value))
+
+    def write_all(value: Any, out: list[bytes], damage: Damage, depth: int) -> None:
+        if type(value) is not list:
+            raise Undecodable(f"is {_shown(value)} where an array is due")
+        # All or nothing: a bucket left out would shift the others.
+        out.append(b"".join([tag + scalar(element) for element in value]))
+
+    return write_all if spec.is_repeated else write
+
+
+def _message_field(spec: FieldDescriptor, structural: bool) -> Write:
+    """``structural``: this field leads to items, so it must not be dropped quietly."""
+    tag = _tag(spec, 2)
+    descriptor = _message_type(spec)
+    is_item = descriptor.full_name in ITEMS
+    name = spec.json_name
+
+    def write(value: Any, out: list[bytes], damage: Damage, depth: int) -> None:
+        if depth >= MAX_DEPTH:
+            damage.drop("too_deep", f"{name} nested deeper than {MAX_DEPTH} messages")
+            return
+        inner: list[bytes] = []
+        _fields(descriptor)(value, inner, damage, depth + 1)
+        content = b"".join(inner)
+        out += (tag, length(len(content)), content)
+
+    def write_all(value: Any, out: list[bytes], damage: Damage, depth: int) -> None:
+        if type(value) is not list:
+            raise Undecodable(f"is {_shown(value)} where an array is due")
+        for index, element in enumerate(value):
+            try:
+                write(element, out, damage, depth)
+            except Undecodable as error:
+                if is_item:
+                    damage.reject("undecodable", _at(f"{name}[{index}]", error))
+                elif structural:
+                    raise Undecodable(_at(f"[{index}]", error)) from None
+                else:
+                    damage.drop("wrong_type", _at(f"{name}[{index}]", error))
+
+    return write_all if spec.is_repeated else write
+
+
+@lru_cache(maxsize=4096)
+def _key(key: str) -> bytes:
+    return b"\x0a" + _text(key)
+
+
+def _attributes_field(spec: FieldDescriptor) -> Write:
+    """A repeated KeyValue: nine tenths of a request, so text and integers under a plain key are written in one step."""
+    tag = _tag(spec, 2)
+    write_all = _message_field(spec, structural=False)
+
+    def write(value: Any, out: list[bytes], damage: Damage, depth: int) -> None:
+        if type(value) is not list:
+            raise Undecodable(f"is {_shown(value)} where an array is due")
+        deep = depth + 3 > MAX_DEPTH
+        for element in value:
+            try:
+                (name, key), (value_name, content) = element.items()
+                ((kind, plain),) = content.items()
+                if kind == "stringValue":
+                    raw = plain.encode()
+                    content = b"\x0a" + length(len(raw)) + raw
+                elif kind == "intValue":
+                    content = b"\x18" + _INT64(plain)
+                else:
+                    raise ValueError(kind)
+                if name != "key" or value_name != "value" or deep:
+                    raise ValueError(name)
+                content = _key(key) + b"\x12" + length(len(content)) + content
+                out += (tag, length(len(content)), content)
+            except (ValueError, AttributeError, TypeError, Undecodable):
+                write_all([element], out, damage, depth)
+
+    return write
+
+
+_LEAVES = ("opentelemetry.proto.common.", "opentelemetry.proto.resource.")
+
+
+def _leads_to_items(descriptor: Descriptor) -> bool:
+    if descriptor.full_name.startswith(_LEAVES):
+        return False
+    inner = [_message_type(spec) for spec in descriptor.fields if spec.type == _F.TYPE_MESSAGE]
+    return descriptor.full_name in ITEMS or any(map(_leads_to_items, inner))
+
+
+@cache
+def _fields(descriptor: Descriptor) -> Write:
+    """Writer of a message's fields. Made on first use, which is what lets the recursive AnyValue name itself."""
+    fields: dict[str, tuple[str, Write, bool]] = {}
+    for spec in descriptor.fields:
+        above = False
+        if spec.type != _F.TYPE_MESSAGE:
+            write_field = _scalar_field(spec)
+        elif _message_type(spec).full_name == _KEY_VALUE and spec.is_repeated:
+            write_field = _attributes_field(spec)
+        else:
+            above = descriptor.full_name not in ITEMS and _leads_to_items(_message_type(spec))
+            write_field = _message_field(spec, above)
+        fields[spec.json_name] = fields[spec.name] = spec.json_name, write_field, above
+    get = fields.get
+
+    def write(value: Any, out: list[bytes], damage: Damage, depth: int) -> None:
+        if type(value) is not dict:
+            raise Undecodable(f"is {_shown(value)} where an object is due")
+        for key, content in value.items():
+            entry = get(key)
+            if entry is None or content is None:
+                continue
+            name, write_field, above = entry
+            try:
+                write_field(content, out, damage, depth)
+            except Undecodable as error:
+                if above:
+                    raise Undecodable(_at(name, error)) from None
+                damage.drop("wrong_type", _at(name, error))
+
+    return write
