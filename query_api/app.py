@@ -1,0 +1,34 @@
+"""The Flask application: one module for each product, one error table, one set of headers."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from flask import Blueprint, Flask
+
+from query_api import agentlens, health, langdb
+from query_api.answers import add_security_headers
+from query_api.errors import handle_errors
+
+if TYPE_CHECKING:
+    from otel_llm.collector import Collector
+
+BLUEPRINTS: tuple[Callable[["Collector"], Blueprint], ...] = (
+    langdb.blueprint,
+    agentlens.blueprint,
+    health.blueprint,
+)
+MAX_BODY_BYTES = 1024 * 1024
+"""The largest documented body is a few kB of tag keys."""
+
+
+def create_app(collector: "Collector") -> Flask:
+    """The query API of a collector."""
+    app = Flask("query_api", static_folder=None)
+    app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
+    app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False
+    app.url_map.merge_slashes = False
+    for blueprint in BLUEPRINTS:
+        app.register_blueprint(blueprint(collector))
+    handle_errors(app)
+    add_security_headers(app)
+    return app
