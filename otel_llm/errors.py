@@ -5,6 +5,8 @@
     ├── RequestError          a request that cannot be served as sent; not retryable
     │   ├── InvalidPayload    bytes that do not decode
     │   ├── PayloadTooLarge   beyond the size limit
+    │   ├── UnsupportedMedia  a body of a type or compression that is not served
+    │   ├── SlowSender        a body that arrived too slowly
     │   ├── Unauthenticated   no credential, or one nobody knows
     │   └── PermissionDenied  a known credential that may not do this
     ├── RetryableError        nothing was stored; the same request may succeed later
@@ -35,6 +37,14 @@ class InvalidPayload(RequestError):
 
 class PayloadTooLarge(RequestError):
     """The body, or what it decompresses to, exceeds the limit."""
+
+
+class UnsupportedMedia(RequestError):
+    """The body is of a type, or compressed in a way, that is not served; the text names those that are."""
+
+
+class SlowSender(RequestError):
+    """The body arrived too slowly, or stopped arriving."""
 
 
 class Unauthenticated(RequestError):
