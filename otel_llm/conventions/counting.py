@@ -16,6 +16,7 @@ counted call: each step leads from no usage to usage, or deeper into the tree, o
 """
 
 from collections.abc import Iterable, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import msgspec
@@ -25,7 +26,7 @@ from otel_llm.conventions.nesting import Edge, has_usage, suppressions
 from otel_llm.conventions.takeover import restore, takeover
 from otel_llm.spans import CALL_ROLES, SlimSpan, SpanKey
 
-__all__ = ["ONLY_CALL", "Decision", "decide", "needs_decision", "restore", "takeover"]
+__all__ = ["ONLY_CALL", "Decision", "decide", "restore", "takeover"]
 
 TraceKey = tuple[str, bytes]
 
@@ -34,7 +35,7 @@ class Decision(NamedTuple):
     """Verdict on one call.
 
     ``suppressed_by`` is the counted record of the same call (never itself suppressed). ``donors`` of a counted call are all
-    records it stands for, nearest first: its own trace before others, then by distance in depth.
+    records it stands for, nearest first: its own trace before others; there by distance in depth, elsewhere the shortest first.
     """
 
     counted: bool
@@ -55,27 +56,6 @@ _KEPT = {
     "inner_without_usage": "outer_with_usage",
 }
 """Reason of the nearest donor -> reason of the counted call."""
-
-
-def needs_decision(spans: Iterable[SlimSpan]) -> set[TraceKey]:
-    """Traces whose calls cannot be decided alone: two or more calls, or a response id that another trace has too.
-
-    The call of every other trace is :data:`ONLY_CALL`. Ids taken over count here too, which is on the safe side.
-    """
-    seen: set[TraceKey] = set()
-    found: set[TraceKey] = set()
-    owners: dict[tuple[str, str], TraceKey] = {}
-    for span in spans:
-        if span.role in CALL_ROLES:
-            trace = (span.project, span.trace_id)
-            if trace in seen:
-                found.add(trace)
-            seen.add(trace)
-            if span.response_id is not None:
-                owner = owners.setdefault((span.project, span.response_id), trace)
-                if owner != trace:
-                    found.update((owner, trace))
-    return found
 
 
 def decide(spans: Sequence[SlimSpan]) -> dict[SpanKey, Decision]:
@@ -149,16 +129,18 @@ def _clusters(
         clusters.setdefault(keeper, []).append(loser)
     for keeper, donors in clusters.items():
         if len(donors) > 1:
-            trace, depth = keeper[1], depths.get(keeper, 0)
-            donors.sort(
-                key=lambda key, trace=trace, depth=depth: (  # type: ignore[misc]
-                    key[1] != trace,
-                    abs(depths.get(key, 0) - depth),
-                    calls[key].start_ns,
-                    key,
-                )
-            )
+            donors.sort(key=partial(_distance, keeper, calls, depths))
     return clusters
+
+
+def _distance(
+    keeper: SpanKey, calls: dict[SpanKey, SlimSpan], depths: dict[SpanKey, int], donor: SpanKey
+) -> tuple[bool, int, int, SpanKey]:
+    """How far a donor is from its keeper: levels within a trace; other traces come later, the shortest record first."""
+    span = calls[donor]
+    elsewhere = donor[1] != keeper[1]
+    distance = span.end_ns - span.start_ns if elsewhere else abs(depths.get(donor, 0) - depths.get(keeper, 0))
+    return elsewhere, distance, span.start_ns, donor
 
 
 def _add_crossings(calls: dict[SpanKey, SlimSpan], clusters: dict[SpanKey, list[SpanKey]], edges: dict[SpanKey, Edge]) -> bool:
