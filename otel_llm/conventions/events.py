@@ -1,0 +1,70 @@
+"""Span events and links: kept as JSON, read for first tokens, exceptions and policy findings."""
+
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+from opentelemetry.proto.trace.v1.trace_pb2 import Span
+
+from otel_llm.conventions.anyvalue import plain_attributes
+from otel_llm.conventions.content import ContentPolicy
+from otel_llm.conventions.policy import FINDING_EVENTS
+from otel_llm.conventions.routes import CONTENT_EVENTS, key_route
+from otel_llm.conventions.timing import EVENT_RANKS, EVERY_CHUNK
+from otel_llm.conventions.values import INT64_MAX, clean
+
+KEPT_OF_CONTENT_EVENTS = frozenset(
+    "gen_ai.system gen_ai.provider.name gen_ai.operation.name gen_ai.request.model gen_ai.response.model gen_ai.response.id "
+    "gen_ai.response.finish_reasons gen_ai.usage.input_tokens gen_ai.usage.output_tokens gen_ai.evaluation.name "
+    "gen_ai.evaluation.score.value gen_ai.evaluation.score.label event.name index finish_reason id role".split()
+)
+"""Attributes that stay on an event which carries messages: none of them holds words of the conversation."""
+
+
+class Events(NamedTuple):
+    """What the events of a span say."""
+
+    kept: list[dict[str, Any]]
+    first_tokens: list[tuple[int, str, int]]
+    exceptions: list[dict[str, Any]]
+    findings: list[dict[str, Any]]
+
+
+def read_events(span_events: Iterable[Span.Event], dropped: int, content: ContentPolicy) -> Events:
+    """Reads the events of one span; ``dropped`` is how many its SDK dropped."""
+    kept: list[dict[str, Any]] = []
+    first: dict[str, int] = {}
+    exceptions: list[dict[str, Any]] = []
+    findings: list[dict[str, Any]] = []
+    for event in span_events:
+        name = clean(event.name)
+        instant = min(event.time_unix_nano, INT64_MAX)
+        attributes = plain_attributes(event.attributes)
+        if name in EVENT_RANKS and not (dropped and name in EVERY_CHUNK):
+            first[name] = min(instant, first.get(name, INT64_MAX))
+        elif name == "exception":
+            exceptions.append(attributes)
+        elif name in FINDING_EVENTS:
+            findings.append({"name": name, "time_ns": instant, "attributes": attributes})
+        kept.append({"name": name, "time_ns": instant, "attributes": kept_of(name, attributes, content)})
+    return Events(kept, [(EVENT_RANKS[name], name, instant) for name, instant in first.items()], exceptions, findings)
+
+
+def kept_of(name: str, attributes: dict[str, Any], content: ContentPolicy) -> dict[str, Any]:
+    """The attributes of an event that are stored."""
+    if content.capture:
+        return content.cut(attributes)
+    if name in CONTENT_EVENTS:
+        return {key: value for key, value in attributes.items() if key in KEPT_OF_CONTENT_EVENTS}
+    return {key: value for key, value in attributes.items() if not key_route(key).content}
+
+
+def read_links(links: Iterable[Span.Link], content: ContentPolicy) -> list[dict[str, Any]]:
+    """The links of one span, ids in hex."""
+    return [
+        {
+            "trace_id": link.trace_id[:16].hex(),
+            "span_id": link.span_id[:8].hex(),
+            "attributes": kept_of("", plain_attributes(link.attributes), content),
+        }
+        for link in links
+    ]

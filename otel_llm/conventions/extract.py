@@ -1,0 +1,342 @@
+"""The hot walk: an OTLP trace request becomes a columnar batch.
+
+Every span is walked once. Its attributes become a plain dict (the audit trail), the plan of its keys says which of them
+to read for which field (:mod:`otel_llm.conventions.routes`), and a few rules settle what several attributes decide
+together. What a resource and a scope say is worked out once and copied into each of their spans.
+"""
+
+from collections import Counter
+from typing import Any, Final
+
+import msgspec
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.resource.v1.resource_pb2 import Resource
+from opentelemetry.proto.trace.v1.trace_pb2 import Span
+
+from otel_llm.conventions import gathered, outcome, policy, providers, roles, timing, usage, values
+from otel_llm.conventions.anyvalue import plain_attributes, plain_value
+from otel_llm.conventions.content import ContentPolicy
+from otel_llm.conventions.dialect import Dialect
+from otel_llm.conventions.events import read_events, read_links
+from otel_llm.conventions.extraction import Extraction
+from otel_llm.conventions.identity import Fault, check_ids, check_times, hex_of, parent_of
+from otel_llm.conventions.routes import WIDE, Plan, Plans, dialect_of_scope, key_route, plans_of, resource_candidates
+from otel_llm.conventions.slots import BLANK, SLOT
+from otel_llm.conventions.values import BadValue, clean, json_text
+from otel_llm.spans import CALL_ROLES, FIELD_NAMES, Finding, Rejection, SpanBatch
+
+PENDING: Final = "pending_span"
+"""Logfire's early copy of a span that has not ended: ignored, the span itself follows."""
+MISSING_WORD: Final = "none"
+"""What Spring AI writes for a value it does not have."""
+
+_encode: Final = msgspec.json.Encoder().encode
+_NUL: Final = b"\\u0000"
+_COLUMNS: Final = len(FIELD_NAMES)
+
+_PROJECT, _KEY_ID, _INGESTED = SLOT["project"], SLOT["key_id"], SLOT["ingested_ns"]
+_TRACE, _SPAN, _PARENT = SLOT["trace_id"], SLOT["span_id"], SLOT["parent_span_id"]
+_NAME, _KIND, _START, _END = SLOT["name"], SLOT["kind"], SLOT["start_ns"], SLOT["end_ns"]
+_SCOPE, _SCOPE_VERSION = SLOT["scope_name"], SLOT["scope_version"]
+_SERVICE, _NAMESPACE = SLOT["service_name"], SLOT["service_namespace"]
+_DIALECT, _ROLE, _OPERATION = SLOT["dialect"], SLOT["role"], SLOT["operation"]
+_PROVIDER, _INFERRED = SLOT["provider"], SLOT["provider_inferred"]
+_REQUEST_MODEL, _RESPONSE_MODEL = SLOT["request_model"], SLOT["response_model"]
+_STATUS, _ERROR, _TTFT, _STREAMING = SLOT["status_code"], SLOT["error"], SLOT["ttft"], SLOT["is_streaming"]
+_FINISH, _TOOL, _ENTITY = SLOT["finish_reasons"], SLOT["tool_name"], SLOT["entity_name"]
+_TRACELOOP, _LOGFIRE, _LOGGED = SLOT["traceloop_kind"], SLOT["logfire_span_type"], SLOT["logged_duration"]
+_HOST, _VERDICT, _COST, _HIT = SLOT["server_address"], SLOT["verdict"], SLOT["cost"], SLOT["cache_hit"]
+_TAGS, _METADATA = SLOT["tags"], SLOT["metadata"]
+_REQUEST_TAGS, _USER_TAGS = SLOT["request_tags"], SLOT["user_tags"]
+_MODALITY = SLOT["modality_tokens"]
+_ATTRIBUTES, _EVENTS, _LINKS = SLOT["attributes"], SLOT["events"], SLOT["links"]
+_RESOURCE, _COUNT = SLOT["resource_attributes"], SLOT["attribute_count"]
+
+
+def extract_spans(
+    message: ExportTraceServiceRequest, *, project: str, key_id: str | None, now_ns: int, content: ContentPolicy
+) -> Extraction:
+    """Reads a trace request into a batch of spans.
+
+    ``project`` and ``key_id`` are the caller's, ``now_ns`` the time of arrival (ns since 1970). Never raises on what a
+    client may send: a span that cannot be stored becomes a rejection, a value that cannot be is dropped and counted.
+    """
+    walk = Walk(project, key_id, now_ns, content)
+    for resource_spans in message.resource_spans:
+        base = walk.resource(resource_spans.resource)
+        for scope_spans in resource_spans.scope_spans:
+            scope = scope_spans.scope
+            walk.spans(scope_spans.spans, base, scope.name, scope.version)
+    return walk.extraction()
+
+
+class Base:
+    """What every span of one resource shares: the start of its row, and the ranks of what the resource fed."""
+
+    __slots__ = ("ranks", "row")
+
+    def __init__(self, row: list[Any], ranks: dict[int, int]) -> None:
+        self.row = row
+        self.ranks = ranks
+
+
+class Walk:
+    """The state of reading one request."""
+
+    __slots__ = (
+        "_content",
+        "_findings",
+        "_ignored",
+        "_key_id",
+        "_now_ns",
+        "_project",
+        "_received",
+        "_rejections",
+        "_rows",
+        "_values",
+    )
+
+    def __init__(self, project: str, key_id: str | None, now_ns: int, content: ContentPolicy) -> None:
+        self._project = project
+        self._key_id = key_id
+        self._now_ns = now_ns
+        self._content = content
+        self._rows: list[list[Any]] = []
+        self._received = 0
+        self._ignored: Counter[str] = Counter()
+        self._rejections: list[Rejection] = []
+        self._values: Counter[str] = Counter()
+        self._findings: list[Finding] = []
+
+    def extraction(self) -> Extraction:
+        """The outcome: the rows, turned into columns."""
+        rows = self._rows
+        if rows:
+            columns = dict(zip(FIELD_NAMES, map(list, zip(*rows, strict=True)), strict=False))
+            batch = SpanBatch.of_columns(columns, len(rows))
+        else:
+            batch = SpanBatch()
+        return Extraction(batch, self._received, self._ignored, self._rejections, self._values, self._findings)
+
+    def resource(self, resource: Resource) -> Base:
+        """The row that spans of a resource start from."""
+        row = BLANK[:]
+        ranks: dict[int, int] = {}
+        raw = plain_attributes(resource.attributes)
+        encoded = _encode(raw)
+        if _NUL in encoded:
+            raw = scrub(raw)
+            encoded = _encode(raw)
+        row[_RESOURCE] = encoded.decode() if raw else None
+        row[_SERVICE] = values.text(raw.get("service.name"))
+        row[_NAMESPACE] = values.text(raw.get("service.namespace"))
+        row[_PROJECT], row[_KEY_ID], row[_INGESTED] = self._project, self._key_id, self._now_ns
+        for slot, listed in resource_candidates(raw).items():
+            for candidate in listed:
+                value = self.read(candidate.read, candidate.key, raw[candidate.key])
+                if value is not None:
+                    row[slot], ranks[slot] = value, candidate.rank
+                    break
+        return Base(row, ranks)
+
+    def read(self, reader: values.Reader, key: str, value: Any) -> Any:
+        """A value read by a reader; what is impossible is counted and None."""
+        try:
+            return reader(value)
+        except BadValue as bad:
+            self._values[f"{key}: {bad}"] += 1
+            return None
+
+    def spans(self, spans: Any, base: Base, scope_name: str, scope_version: str) -> None:
+        """Reads the spans of one scope."""
+        self._received += len(spans)
+        scope = clean(scope_name)[: values.TEXT_CAP]
+        start = base.row[:]
+        start[_SCOPE] = scope or None
+        start[_SCOPE_VERSION] = clean(scope_version)[: values.TEXT_CAP] or None
+        dialect = dialect_of_scope(scope)
+        plans = plans_of(dialect)
+        for span in spans:
+            row = start[:]
+            if self._span(span, row, base.ranks, scope, plans):
+                self._rows.append(row[:_COLUMNS])
+
+    def _span(self, span: Span, row: list[Any], ranks: dict[int, int], scope: str, plans: Plans) -> bool:
+        """Reads one span into its row; False when it is rejected or ignored."""
+        trace_id, span_id, parent = span.trace_id, span.span_id, span.parent_span_id
+        fault = check_ids(trace_id, span_id, parent)
+        times = check_times(span.start_time_unix_nano, span.end_time_unix_nano, self._now_ns)
+        if fault is not None or times.__class__ is Fault:
+            self._reject(trace_id, span_id, fault or times)  # type: ignore[arg-type]
+            return False
+        start_ns, end_ns = times  # type: ignore[misc]
+        raw: dict[str, Any] = {}
+        attributes = span.attributes
+        for item in attributes:
+            any_value = item.value
+            # Most values are text or integers; asking for them directly is cheaper than asking which kind it is.
+            value: Any = any_value.string_value or any_value.int_value
+            raw[item.key] = value or plain_value(any_value)
+        row[_COUNT] = len(attributes)
+        keys = tuple(raw)
+        plan = plans.get(keys) or plans.make(keys)
+        encoded = self._settle_content(raw, plan)
+        if _NUL in encoded:
+            raw = scrub(raw)
+            encoded = _encode(raw)
+            plan = plans.make(tuple(raw))
+        row[_ATTRIBUTES] = encoded.decode() if raw else None
+        self._route(raw, plan, row, ranks)
+        if row[_LOGFIRE] == PENDING:
+            self._ignored[PENDING] += 1
+            return False
+        name = clean(span.name)
+        row[_TRACE], row[_SPAN], row[_PARENT] = trace_id, span_id, parent_of(parent)
+        row[_NAME], row[_KIND] = name, span.kind
+        row[_START], row[_END] = start_ns, end_ns
+        status = span.status
+        row[_STATUS] = status.code
+        self._settle(span, row, raw, plan, scope, name)
+        return True
+
+    def _settle_content(self, raw: dict[str, Any], plan: Plan) -> bytes:
+        """Takes message content out of the attributes, or cuts it, and gives them as JSON."""
+        content = plan.content if len(raw) <= WIDE else [key for key in raw if key_route(key).content]
+        if content:
+            if self._content.capture:
+                raw.update(self._content.cut({key: raw[key] for key in content}))
+            else:
+                for key in content:
+                    del raw[key]
+        return _encode(raw)
+
+    def _route(self, raw: dict[str, Any], plan: Plan, row: list[Any], ranks: dict[int, int]) -> None:
+        """Reads every field that the plan names."""
+        found = raw
+        if plan.opened:
+            found = raw.copy()
+            for key, opener, parts in plan.opened:
+                opened = opener(raw.get(key)) or {}
+                for part_key, part in parts:
+                    found[part_key] = opened.get(part)
+        if plan.dialect.name == "spring_ai":
+            found = {key: None if value == MISSING_WORD else value for key, value in found.items()}
+        for slot, key, read, others in plan.steps:
+            try:
+                value = read(found[key])
+            except BadValue as bad:
+                self._values[f"{key}: {bad}"] += 1
+                value = None
+            except KeyError:
+                value = None
+            if value is None and others:
+                for other_key, other_read in others:
+                    value = self.read(other_read, other_key, found.get(other_key))
+                    if value is not None:
+                        break
+            row[slot] = value
+        for slot, listed in plan.shared:
+            known = ranks.get(slot)
+            for candidate in listed:
+                if known is not None and candidate.rank > known:
+                    break
+                value = self.read(candidate.read, candidate.key, found.get(candidate.key))
+                if value is not None:
+                    row[slot] = value
+                    break
+        for slot, rank, label, key, read in plan.gathers:
+            value = self.read(read, key, found.get(key))
+            if value is not None:
+                entry = (rank, label if label is not None else key.split("#", 1)[0], value)
+                if row[slot] is None:
+                    row[slot] = [entry]
+                else:
+                    row[slot].append(entry)
+
+    def _settle(self, span: Span, row: list[Any], raw: dict[str, Any], plan: Plan, scope: str, name: str) -> None:
+        """Settles the fields that several attributes decide together."""
+        dialect: Dialect = plan.dialect
+        row[_DIALECT] = dialect.name
+        if row[_PROVIDER] is not None:
+            row[_INFERRED] = False
+        else:
+            found = dialect.provider or providers.inferred(row[_HOST], row[_REQUEST_MODEL], row[_RESPONSE_MODEL])
+            if found:
+                row[_PROVIDER], row[_INFERRED] = found, True
+        decision = roles.decide(row, name, scope, dialect.name, plan.typed)
+        role = decision.role
+        row[_ROLE], row[_OPERATION] = role, decision.operation
+        usage.normalise(row, dialect, role, self._drop)
+        if row[_LOGGED] is not None and row[_LOGFIRE] == "log" and role in CALL_ROLES and row[_END] == row[_START]:
+            # The log span of a finished stream is written at its end and says how long it took.
+            row[_START] = max(row[_END] - row[_LOGGED], 0)
+        events = span.events
+        exceptions: list[dict[str, Any]] = []
+        first_tokens: list[tuple[int, str, int]] = []
+        if len(events):
+            read = read_events(events, span.dropped_events_count, self._content)
+            exceptions, first_tokens = read.exceptions, read.first_tokens
+            row[_EVENTS] = cleaned_json(read.kept)
+            self._event_findings(read.findings, row)
+        if first_tokens or timing.timed(row):
+            timing.settle(row, dialect.name, row[_START], row[_END], first_tokens)
+        elif row[_STREAMING] is None and role in CALL_ROLES:
+            timing.settle_streaming(row, dialect.name)
+        if outcome.failed(row):
+            outcome.settle(row, span.status.message, exceptions)
+        else:
+            row[_ERROR] = False
+        if row[_FINISH] is not None:
+            row[_FINISH] = json_text(row[_FINISH])
+        if row[_COST] is not None or row[_HIT]:
+            gathered.settle_cost(row)
+        if row[_TAGS] or row[_METADATA] or row[_REQUEST_TAGS] or row[_USER_TAGS]:
+            gathered.settle_lists(row)
+        if row[_MODALITY].__class__ is list:
+            row[_MODALITY] = None
+        if row[_ENTITY] and row[_TOOL] is None and row[_TRACELOOP] == "tool":
+            row[_TOOL] = row[_ENTITY]
+        links = span.links
+        if len(links):
+            row[_LINKS] = cleaned_json(read_links(links, self._content))
+        if row[_VERDICT] is not None:
+            self._findings.extend(policy.of_attributes(raw, row[_END], self._project, row[_TRACE], row[_SPAN]))
+
+    def _event_findings(self, events: list[dict[str, Any]], row: list[Any]) -> None:
+        for position, event in enumerate(events[: policy.MAX_PER_SPAN]):
+            finding = policy.of_event(
+                event["name"],
+                event["attributes"],
+                event["time_ns"] or row[_START],
+                self._project,
+                row[_TRACE],
+                row[_SPAN],
+                position,
+            )
+            if finding:
+                self._findings.append(finding)
+
+    def _drop(self, reason: str) -> None:
+        self._values[reason] += 1
+
+    def _reject(self, trace_id: bytes, span_id: bytes, fault: Fault) -> None:
+        self._rejections.append(
+            Rejection(self._project, self._now_ns, "spans", hex_of(trace_id), hex_of(span_id), fault.reason, fault.detail)
+        )
+
+
+def scrub(value: Any) -> Any:
+    """A plain value with every text in it cleaned."""
+    if value.__class__ is str:
+        return clean(value)
+    if value.__class__ is list:
+        return [scrub(item) for item in value]
+    if value.__class__ is dict:
+        return {clean(key): scrub(item) for key, item in value.items()}
+    return value
+
+
+def cleaned_json(value: Any) -> str:
+    """A plain value as JSON text without NUL characters."""
+    encoded = _encode(value)
+    return (_encode(scrub(value)) if _NUL in encoded else encoded).decode()

@@ -1,0 +1,115 @@
+"""Token counts as the house counts them: input includes cached tokens, output includes reasoning tokens.
+
+Dialects differ in what their counts include; CONVENTIONS 7.4 says which do. What was changed is noted in
+``tokens_adjusted``. Whatever arrives, no part exceeds its whole afterwards.
+"""
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from otel_llm.conventions.dialect import Dialect, matches
+from otel_llm.conventions.slots import SLOT
+from otel_llm.conventions.values import INT64_MAX, json_text
+
+_INPUT, _OUTPUT, _TOTAL = SLOT["input_tokens"], SLOT["output_tokens"], SLOT["total_tokens"]
+_READ, _WRITE, _WRITE_1H = SLOT["cache_read_tokens"], SLOT["cache_write_tokens"], SLOT["cache_write_1h_tokens"]
+_WRITE_5M, _REASONING = SLOT["cache_write_5m_tokens"], SLOT["reasoning_tokens"]
+_MODALITY, _SHAPE = SLOT["modality_tokens"], SLOT["usage_shape"]
+_ADJUSTED, _PROVIDER, _SCOPE = SLOT["tokens_adjusted"], SLOT["provider"], SLOT["scope_name"]
+
+MODALITIES: Final = ("text", "image", "audio")
+
+
+def is_exclusive(dialect: Dialect, scope: str | None, provider: str | None) -> bool:
+    """True when a dialect is known to leave cached tokens out of its input count."""
+    if not dialect.exclusive_cache or not any(matches(pattern, scope or "") for pattern in dialect.exclusive_cache):
+        return False
+    return not dialect.exclusive_providers or provider in dialect.exclusive_providers
+
+
+def normalise(row: list[Any], dialect: Dialect, role: str, drop: Callable[[str], None]) -> None:
+    """Makes the counts of one span canonical, in place; ``drop`` is told about each value that had to go."""
+    tokens_in, tokens_out, total = row[_INPUT], row[_OUTPUT], row[_TOTAL]
+    read, write, reasoning = row[_READ], row[_WRITE], row[_REASONING]
+    if not tokens_in and not tokens_out and not total and tokens_in is not None and tokens_out is not None:
+        # Zeros from a stream whose usage never came (OpenAI without include_usage): unknown, unless parts say more.
+        tokens_in = tokens_out = None
+        row[_INPUT] = row[_OUTPUT] = None
+    if tokens_in is not None and tokens_out is not None and not (read or write or reasoning or row[_MODALITY] or row[_SHAPE]):
+        if row[_WRITE_1H] or row[_WRITE_5M]:
+            _normalise(row, dialect, role, drop)
+        elif read is None and write is None:
+            row[_WRITE_1H] = None
+        return
+    if (
+        tokens_in is None
+        and tokens_out is None
+        and not (total or read or write or reasoning or row[_MODALITY] or row[_WRITE_1H])
+    ):
+        return
+    _normalise(row, dialect, role, drop)
+
+
+def _normalise(row: list[Any], dialect: Dialect, role: str, drop: Callable[[str], None]) -> None:
+    tokens_in, tokens_out, total = row[_INPUT], row[_OUTPUT], row[_TOTAL]
+    read, write, write_1h = row[_READ], row[_WRITE], row[_WRITE_1H]
+    reasoning = row[_REASONING]
+    notes = [row[_SHAPE]] if row[_SHAPE] in ("exclusive_cache", "exclusive_reasoning") else []
+    if write is None and (write_1h is not None or row[_WRITE_5M] is not None):
+        write = (write_1h or 0) + (row[_WRITE_5M] or 0)
+    if write_1h is not None:
+        write_1h = min(write_1h, write or 0) or None
+    # a missing part from the total
+    if total and tokens_in is None and (tokens_out is not None or role == "embedding") and total >= (tokens_out or 0):
+        tokens_in = total - (tokens_out or 0)
+        notes.append("input_from_total")
+    elif total and tokens_out is None and tokens_in is not None and total > tokens_in and role != "embedding":
+        tokens_out = total - tokens_in
+        notes.append("output_from_total")
+    cached = (read or 0) + (write or 0)
+    if cached:
+        if tokens_in is None:
+            tokens_in = cached
+            notes.append("input_from_cache_parts")
+        elif row[_SHAPE] is None and (
+            cached > tokens_in
+            or is_exclusive(dialect, row[_SCOPE], row[_PROVIDER])
+            or (dialect.raw_cache and total is not None and total == tokens_in + (tokens_out or 0) + cached)
+        ):
+            tokens_in += cached
+            notes.append("exclusive_cache")
+        elif cached > tokens_in:
+            tokens_in += cached
+            notes.append("exclusive_cache")
+    if reasoning and (tokens_out is None or reasoning > tokens_out):
+        # Providers that count thoughts apart (Gemini) give more of them than of output.
+        tokens_out = (tokens_out or 0) + reasoning
+        notes.append("exclusive_reasoning")
+    if tokens_in is not None and tokens_in > INT64_MAX:
+        drop("input_tokens: sum beyond 64 bits")
+        tokens_in = read = write = write_1h = None
+    if tokens_out is not None and tokens_out > INT64_MAX:
+        drop("output_tokens: sum beyond 64 bits")
+        tokens_out = reasoning = None
+    row[_INPUT], row[_OUTPUT], row[_READ], row[_WRITE] = tokens_in, tokens_out, read, write
+    row[_WRITE_1H], row[_REASONING] = write_1h, reasoning
+    if notes:
+        row[_ADJUSTED] = ",".join(notes)
+    if row[_MODALITY]:
+        row[_MODALITY] = _modalities(row[_MODALITY], tokens_in, tokens_out)
+
+
+def _modalities(gathered: list[tuple[int, str, int]], tokens_in: int | None, tokens_out: int | None) -> str | None:
+    """Text, image and audio counts as a JSON object; a side whose parts exceed the whole is left out."""
+    found: dict[str, int] = {}
+    for _, key, number in sorted(gathered):
+        side = "input" if "input" in key or "prompt" in key else "output"
+        modality = next((word for word in MODALITIES if word in key), None)
+        if modality and number:
+            found.setdefault(f"{side}_{modality}", number)
+    for side, whole in (("input", tokens_in), ("output", tokens_out)):
+        parts = [name for name in found if name.startswith(side)]
+        if whole is None or sum(found[name] for name in parts) > whole:
+            for name in parts:
+                del found[name]
+    return json_text(dict(sorted(found.items()))) if found else None
