@@ -86,7 +86,11 @@ class Template:
         scope.scope.version = "1.3b0"
         resource = ResourceSpans(scope_spans=[scope])
         resource.resource.attributes.extend(
-            [_text("service.name", service), _text("telemetry.sdk.language", "python"), _text("deployment.environment.name", "prod")]
+            [
+                _text("service.name", service),
+                _text("telemetry.sdk.language", "python"),
+                _text("deployment.environment.name", "prod"),
+            ]
         )
         body = bytearray(ExportTraceServiceRequest(resource_spans=[resource]).SerializeToString())
         template = cls(body, [], [], [], [], [])

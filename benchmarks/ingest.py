@@ -1,0 +1,232 @@
+"""Durable ingest: spans a second acknowledged and committed, beside floors measured in the same run.
+
+    python -m benchmarks.ingest                      # gRPC, 512-span requests; 1-span requests; HTTP protobuf and JSON
+    python -m benchmarks.ingest --only grpc --spans 2000000
+
+The load generator runs in a process of its own beside the collector, as in production on one machine. Every span has its own
+ids, response id and advancing times (:mod:`benchmarks.load`).
+"""
+
+import argparse
+import gzip
+import http.client
+import multiprocessing
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import grpc
+from google.protobuf import json_format
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+
+from benchmarks.load import SECOND, Template
+from benchmarks.server import Server, machine
+
+EXPORT = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
+START = 1_767_225_600 * SECOND
+
+
+@dataclass
+class Load:
+    """What a generator process did."""
+
+    spans: int = 0
+    seconds: float = 0.0
+    cpu_s: float = 0.0
+    latencies: list[float] = field(default_factory=list)
+
+    def percentile(self, fraction: float) -> float:
+        """A latency percentile in ms."""
+        ordered = sorted(self.latencies)
+        return ordered[min(len(ordered) - 1, int(len(ordered) * fraction))] * 1e3 if ordered else 0.0
+
+
+def _grpc_sender(port: int) -> Callable[[bytes], None]:
+    channel = grpc.insecure_channel(
+        f"127.0.0.1:{port}", options=[("grpc.use_local_subchannel_pool", 1), ("grpc.max_send_message_length", -1)]
+    )
+    export = channel.unary_unary(EXPORT)
+
+    def send(body: bytes) -> None:
+        while True:
+            try:
+                export(body, timeout=60)
+                return
+            except grpc.RpcError as error:
+                if error.code() not in (grpc.StatusCode.RESOURCE_EXHAUSTED, grpc.StatusCode.UNAVAILABLE):
+                    raise
+                time.sleep(0.2)
+
+    return send
+
+
+def _http_sender(port: int, kind: str) -> Callable[[bytes], None]:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+    headers = {"content-type": "application/json" if kind == "json" else "application/x-protobuf"}
+    if kind == "gzip":
+        headers["content-encoding"] = "gzip"
+
+    def send(body: bytes) -> None:
+        if kind == "gzip":
+            body = gzip.compress(body, 1)
+        connection.request("POST", "/v1/traces", body, headers)
+        answer = connection.getresponse()
+        text = answer.read()
+        if answer.status != 200:
+            raise RuntimeError(f"{answer.status} {text[:200]!r}")
+
+    return send
+
+
+def _to_json(body: bytes) -> bytes:
+    """OTLP/JSON of an encoded request: ids in hex."""
+    import base64
+    import json
+
+    document = json_format.MessageToDict(ExportTraceServiceRequest.FromString(body), use_integers_for_enums=True)
+    for resource in document["resourceSpans"]:
+        for scope in resource["scopeSpans"]:
+            for span in scope["spans"]:
+                for name in ("traceId", "spanId", "parentSpanId"):
+                    if name in span:
+                        span[name] = base64.b64decode(span[name]).hex()
+    return json.dumps(document).encode()
+
+
+def generate(
+    kind: str,
+    port: int,
+    spans_a_request: int,
+    total: int,
+    connections: int,
+    step_ns: int,
+    result: "multiprocessing.Queue[Load]",
+) -> None:
+    """Sends ``total`` spans over some connections; puts a :class:`Load` into the queue. Runs in its own process."""
+    load = Load()
+    lock = threading.Lock()
+    requests = iter(range(0, total, spans_a_request))
+    prepared: list[bytes] = []
+    if kind == "json":  # making JSON costs far more than reading it: outside the measured time
+        template = Template.make(spans_a_request)
+        prepared = [_to_json(template.fill(START + at * step_ns, step_ns)) for at in requests]
+        requests = iter(range(len(prepared)))
+
+    def work() -> None:
+        template = Template.make(spans_a_request, spans_a_trace=min(4, spans_a_request))
+        send = _grpc_sender(port) if kind == "grpc" else _http_sender(port, kind)
+        latencies = []
+        while True:
+            with lock:
+                at = next(requests, None)
+            if at is None:
+                break
+            body = prepared[at] if prepared else template.fill(START + at * step_ns, step_ns, min(4, spans_a_request))
+            sent = time.perf_counter()
+            send(body)
+            latencies.append(time.perf_counter() - sent)
+        with lock:
+            load.latencies.extend(latencies)
+            load.spans += len(latencies) * spans_a_request
+
+    threads = [threading.Thread(target=work) for _ in range(connections)]
+    started, cpu = time.perf_counter(), time.process_time()
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    load.seconds, load.cpu_s = time.perf_counter() - started, time.process_time() - cpu
+    result.put(load)
+
+
+def run(
+    server: Server, kind: str, spans_a_request: int, total: int, connections: int, step_ns: int = 1_000_000
+) -> tuple[Load, float]:
+    """One load against a server; returns it with the server's processor seconds."""
+    context = multiprocessing.get_context("spawn")
+    result: multiprocessing.Queue[Load] = context.Queue()
+    port = server.grpc_port if kind == "grpc" else server.http_port
+    before = server.cpu_s()
+    process = context.Process(target=generate, args=(kind, port, spans_a_request, total, connections, step_ns, result))
+    process.start()
+    load = result.get(timeout=3600)
+    process.join()
+    return load, server.cpu_s() - before
+
+
+def floors(spans: int) -> dict[str, float]:
+    """Microseconds a span of what cannot be avoided: protobuf parse alone, and DuckDB's Arrow append of the same rows alone."""
+    from otel_llm.conventions.content import ContentPolicy
+    from otel_llm.conventions.extract import extract_spans
+    from otel_llm.store.engines.base import Change
+    from otel_llm.store.engines.duckdb import DuckDBEngine
+
+    template = Template.make(512)
+    bodies = [template.fill(START + at * 1_000_000, 1_000_000) for at in range(0, spans, 512)]
+    started = time.perf_counter()
+    messages = [ExportTraceServiceRequest.FromString(body) for body in bodies]
+    parsed = time.perf_counter() - started
+    started = time.perf_counter()
+    batches = [
+        extract_spans(each, project="default", key_id=None, now_ns=START, content=ContentPolicy()).batch for each in messages
+    ]
+    extracted = time.perf_counter() - started
+    with tempfile.TemporaryDirectory() as folder:
+        engine = DuckDBEngine(f"{folder}/floor.duckdb")
+        engine.open()
+        started = time.perf_counter()
+        for first in range(0, len(batches), 8):
+            fresh = type(batches[0]).concat(batches[first : first + 8])
+            with engine.write(()) as session:
+                session.apply(Change(insert=fresh))
+        appended = time.perf_counter() - started
+        engine.close()
+    count = len(bodies) * 512
+    return {
+        "protobuf parse": parsed / count * 1e6,
+        "extraction": extracted / count * 1e6,
+        "DuckDB append and fsync": appended / count * 1e6,
+    }
+
+
+def main() -> None:
+    """Runs the benchmark and prints a table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--spans", type=int, default=400_000, help="spans of the 512-span runs")
+    parser.add_argument("--connections", type=int, default=8)
+    parser.add_argument("--only", choices=["grpc", "small", "http", "gzip", "json"], action="append")
+    parser.add_argument("--database-url")
+    args = parser.parse_args()
+    wanted = args.only or ["grpc", "small", "http", "gzip", "json"]
+    print(f"# {machine()}\n# python -m benchmarks.ingest --spans {args.spans} --connections {args.connections}\n")
+    for name, cost in floors(40_960).items():
+        print(f"floor: {name:24} {cost:6.2f} us a span")
+    with tempfile.TemporaryDirectory() as folder:
+        server = Server.start(args.database_url or f"duckdb:///{folder}/ingest.duckdb", Path("/tmp/otel-llm-bench.log"))
+        print(f"\nstart to healthy {server.ready_s:.2f} s, idle {server.memory_mb():.0f} MB\n")
+        print("| run | spans/s | requests/s | p50 ms | p99 ms | server CPU s / 100k spans | generator CPU s / 100k | peak MB |")
+        print("|---|---|---|---|---|---|---|---|")
+        runs = {
+            "grpc": ("grpc", 512, args.spans),
+            "small": ("grpc", 1, 8_000),
+            "http": ("protobuf", 512, args.spans // 2),
+            "gzip": ("gzip", 512, args.spans // 4),
+            "json": ("json", 512, args.spans // 8),
+        }
+        for name in wanted:
+            kind, size, total = runs[name]
+            load, cpu = run(server, kind, size, total, args.connections)
+            print(
+                f"| {name}, {size} spans a request | {load.spans / load.seconds:,.0f} | {len(load.latencies) / load.seconds:,.0f} "
+                f"| {load.percentile(0.5):.1f} | {load.percentile(0.99):.1f} | {cpu / load.spans * 1e5:.2f} "
+                f"| {load.cpu_s / load.spans * 1e5:.2f} | {server.memory_mb(peak=True):.0f} |",
+                flush=True,
+            )
+        print("\nserver stopped with", server.stop())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,142 @@
+"""Group commit: answered by the commit that holds it, and nobody pays for a neighbour."""
+
+import threading
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from otel_llm.errors import StoreUnavailable
+from otel_llm.spans import SpanBatch
+from otel_llm.store.engines.base import TraceKey, WriteSession
+from otel_llm.store.engines.duckdb import DuckDBEngine
+from otel_llm.store.writer import Work, Writer
+
+from .rows import batch, span
+from .test_resolution import stored
+
+HOUR = 3_600_000_000_000
+
+
+class Moody(DuckDBEngine):
+    """A DuckDB store whose first commits fail, or that waits before each."""
+
+    failures = 0
+    gate: threading.Event | None = None
+
+    @contextmanager
+    def write(self, traces: Collection[TraceKey]) -> Iterator[WriteSession]:
+        if self.gate is not None:
+            self.gate.wait(10)
+        with super().write(traces) as session:
+            yield session
+            if self.failures:
+                self.failures -= 1
+                raise OSError("the disk went away")
+
+
+def no_prices(batch: SpanBatch, rows: Sequence[int]) -> None:
+    """A price table that knows nothing."""
+
+
+@pytest.fixture
+def moody(tmp_path: Path) -> Iterator[Moody]:
+    engine = Moody(str(tmp_path / "moody.duckdb"))
+    engine.open()
+    yield engine
+    engine.close()
+
+
+@pytest.fixture
+def writer(moody: Moody) -> Iterator[Writer]:
+    running = Writer(moody, no_prices, max_spans=1000, margin_ns=HOUR)
+    running.start()
+    yield running
+    running.stop()
+
+
+def submit(writer: Writer, work: Work) -> threading.Thread:
+    """Submits from a thread of its own; the outcome is in the work."""
+
+    def run() -> None:
+        try:
+            writer.submit(work)
+        except StoreUnavailable as error:
+            work.error = error
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    return thread
+
+
+def test_a_submitted_span_is_visible_when_submit_returns(moody: Moody, writer: Writer) -> None:
+    work = Work(batch(span()))
+    writer.submit(work)
+    assert (work.stored, work.duplicate, len(stored(moody))) == (1, 0, 1)
+
+
+def test_a_failed_commit_is_a_retryable_error_and_the_same_request_succeeds_later(moody: Moody, writer: Writer) -> None:
+    moody.failures = 1
+    with pytest.raises(StoreUnavailable):
+        writer.submit(Work(batch(span())))
+    assert stored(moody) == {}
+    again = Work(batch(span()))
+    writer.submit(again)
+    assert (again.stored, again.duplicate) == (1, 0)
+
+
+def test_requests_that_wait_while_a_commit_runs_share_the_next_one(moody: Moody, writer: Writer) -> None:
+    moody.gate = threading.Event()
+    works = [Work(batch(span(span_id=number))) for number in range(1, 21)]
+    threads = [submit(writer, work) for work in works]
+    while writer.statistics.waiting_spans < 19:
+        pass
+    moody.gate.set()
+    for thread in threads:
+        thread.join()
+    assert writer.statistics.commits <= 3
+    assert [work.stored for work in works] == [1] * 20
+
+
+def test_copies_in_requests_of_one_commit_are_told_apart(moody: Moody, writer: Writer) -> None:
+    moody.gate = threading.Event()
+    works = [Work(batch(span(span_id=1))) for _ in range(3)]
+    threads = [submit(writer, work) for work in works]
+    moody.gate.set()
+    for thread in threads:
+        thread.join()
+    assert sum(work.stored for work in works) == 1
+    assert sum(work.duplicate for work in works) == 2
+
+
+def test_a_request_that_cannot_be_stored_does_not_cost_its_neighbours(moody: Moody, writer: Writer) -> None:
+    moody.gate = threading.Event()
+    first, poison, last = (
+        Work(batch(span(span_id=1))),
+        Work(batch(span(span_id=2, input_tokens=2**70))),
+        Work(batch(span(span_id=3))),
+    )
+    threads = [submit(writer, work) for work in (first, poison, last)]
+    while writer.statistics.waiting_spans < 2:
+        pass
+    moody.gate.set()
+    for thread in threads:
+        thread.join()
+    assert isinstance(poison.error, StoreUnavailable)
+    assert {key[1][-1] for key in stored(moody)} == {1, 3}
+
+
+def test_stop_commits_what_waits_and_refuses_what_comes_later(moody: Moody, writer: Writer) -> None:
+    moody.gate = threading.Event()
+    work = Work(batch(span()))
+    thread = submit(writer, work)
+    while not (writer.statistics.waiting_spans or writer.statistics.commits):
+        if not writer._waiting:
+            break
+    threading.Timer(0.1, moody.gate.set).start()
+    writer.stop()
+    thread.join()
+    assert work.stored == 1
+    with pytest.raises(StoreUnavailable):
+        writer.submit(Work(batch(span(span_id=2))))
