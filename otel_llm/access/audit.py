@@ -48,10 +48,11 @@ def record(
 
 
 def entries(connection: sa.Connection, *, project: str | None, limit: int) -> list[AuditEntry]:
-    """The newest entries first. With a project only that project's; None is everything."""
+    """The newest entries first. With a project that project's and those of the whole server; None is everything."""
+    of_project = schema.audit.c.project
     query = sa.select(schema.audit).order_by(schema.audit.c.time_ns.desc()).limit(limit)
     if project is not None:
-        query = query.where(schema.audit.c.project == project)
+        query = query.where(sa.or_(of_project == project, of_project.is_(None)))
     return [
         AuditEntry(int(row.time_ns), row.project, row.actor, row.action, json.loads(row.detail))
         for row in connection.execute(query)

@@ -134,8 +134,8 @@ class ServerDesk:
         return self._ask("DELETE", f"/projects/{quote(name, safe='')}" + ("?purge=true" if purge else ""))
 
     def audit(self, project: str | None, limit: int) -> list[Document]:
-        del project  # a server shows the project of the key, and nothing else
-        return list(self._ask("GET", f"/audit?limit={limit}")["entries"])
+        entries = self._ask("GET", f"/audit?limit={limit}")["entries"]
+        return [entry for entry in entries if project in (None, entry["project"])]
 
     def _ask(self, method: str, path: str, body: Document | None = None) -> Document:
         answer = self._client.ask(method, "/api/v1/admin" + path, body)

@@ -56,3 +56,7 @@ def main() -> None:
     Send:   point any OTLP exporter at 127.0.0.1:4317 (gRPC) or 127.0.0.1:4318 (HTTP)
     Ask:    otel-llm stats, or the query API on http://127.0.0.1:8000
     """
+
+
+if __name__ == "__main__":
+    main(prog_name="otel-llm")
