@@ -12,14 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from genai_prices import Usage, calc_price
-
-EXAMPLES = Path(__file__).parents[2] / "examples"
-sys.path.insert(0, str(EXAMPLES))
-
 from collector_process import CollectorProcess
+from genai_prices import Usage, calc_price
 from model_server import Call, ModelServer
 
+EXAMPLES = Path(__file__).parents[2] / "examples"
 FIRST_TOKEN_S = 0.15
 TOKEN_S = 0.008
 STREAMED_MODEL = "gpt-4o-2024-08-06"
