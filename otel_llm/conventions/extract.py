@@ -22,7 +22,7 @@ from otel_llm.conventions.extraction import Extraction
 from otel_llm.conventions.identity import Fault, check_ids, check_times, hex_of, parent_of
 from otel_llm.conventions.routes import WIDE, Plan, Plans, dialect_of_scope, key_route, plans_of, resource_candidates
 from otel_llm.conventions.slots import BLANK, SLOT
-from otel_llm.conventions.values import BadValue, clean, json_text
+from otel_llm.conventions.values import BadValueError, clean, json_text
 from otel_llm.spans import CALL_ROLES, FIELD_NAMES, Finding, Rejection, SpanBatch
 
 PENDING: Final = "pending_span"
@@ -143,7 +143,7 @@ class Walk:
         """A value read by a reader; what is impossible is counted and None."""
         try:
             return reader(value)
-        except BadValue as bad:
+        except BadValueError as bad:
             self._values[f"{key}: {bad}"] += 1
             return None
 
@@ -224,7 +224,7 @@ class Walk:
         for slot, key, read, others in plan.steps:
             try:
                 value = read(found[key])
-            except BadValue as bad:
+            except BadValueError as bad:
                 self._values[f"{key}: {bad}"] += 1
                 value = None
             except KeyError:
@@ -257,14 +257,14 @@ class Walk:
         """Settles the fields that several attributes decide together."""
         dialect: Dialect = plan.dialect
         row[_DIALECT] = dialect.name
+        decision = roles.decide(row, name, scope, dialect.name, plan.typed)
+        role = decision.role
         if row[_PROVIDER] is not None:
             row[_INFERRED] = False
-        else:
+        elif role in CALL_ROLES:
             found = dialect.provider or providers.inferred(row[_HOST], row[_REQUEST_MODEL], row[_RESPONSE_MODEL])
             if found:
                 row[_PROVIDER], row[_INFERRED] = found, True
-        decision = roles.decide(row, name, scope, dialect.name, plan.typed)
-        role = decision.role
         row[_ROLE], row[_OPERATION] = role, decision.operation
         usage.normalise(row, dialect, role, self._drop)
         if row[_LOGGED] is not None and row[_LOGFIRE] == "log" and role in CALL_ROLES and row[_END] == row[_START]:

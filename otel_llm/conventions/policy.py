@@ -120,7 +120,7 @@ def _severity(attributes: dict[str, Any], event: FindingEvent) -> str:
         return SEVERITIES.get(word, "")
     try:
         score = values.money(_first(attributes, event.risk_score) or None)
-    except values.BadValue:
+    except values.BadValueError:
         return ""
     if score is None:
         return ""
@@ -148,7 +148,7 @@ def of_attributes(attributes: dict[str, Any], time_ns: int, project: str, trace_
         if rule.number:
             try:
                 number = min(values.count(attributes.get(rule.number)) or 1, MAX_PER_SPAN)
-            except values.BadValue:
+            except values.BadValueError:
                 number = 1
         found.extend(
             _finding(rule.event, attributes, rule.verdict, time_ns, (project, trace_id, span_id), position)

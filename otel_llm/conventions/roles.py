@@ -157,7 +157,7 @@ REQUEST_TYPES: dict[str, tuple[str, str]] = {
 NEVER_CALLS: Final = frozenset({"raw_gen_ai_request"})
 """Names of spans that repeat a call's numbers and are none."""
 
-KNOWN_NAMES: dict[str, tuple[str, str, str]] = {
+KNOWN_NAMES: dict[str, tuple[str, str, str | None]] = {
     "call_llm": ("adk", GENERATION, "chat"),
     "call llm": ("crewai", GENERATION, "chat"),
     "claude_code.llm_request": ("claude_code", GENERATION, "chat"),
@@ -166,6 +166,7 @@ KNOWN_NAMES: dict[str, tuple[str, str, str]] = {
     "cloud_api_invoke": ("langdb", "workflow", "api_invoke"),
     "request_routing": ("langdb", "workflow", "request_routing"),
     "virtual_model": ("langdb", "workflow", "virtual_model"),
+    **dict.fromkeys(("openai", "anthropic", "gemini", "bedrock", "embedding"), ("langdb", "other", None)),
 }
 """Span names that tell a call where no attribute does: dialect it belongs to (for the rule's name), role, operation."""
 
@@ -291,8 +292,6 @@ def _by_shape(row: list[Any], name: str, scope: str, dialect: str) -> Decision:
         and (row[_RESPONSE_MODEL] or row[_RESPONSE_ID] or not _no_usage(row))
     ):
         return Decision(GENERATION, "chat", "Logfire log of a finished stream")
-    if dialect == "langdb":
-        return _OTHER
     if row[_GUARDRAIL]:
         return Decision("guardrail", "guardrail", "a guardrail attribute")
     if not row[_REQUEST_MODEL] and not row[_RESPONSE_MODEL]:

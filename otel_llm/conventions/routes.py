@@ -69,8 +69,7 @@ BY_NAME: Final[dict[str, Dialect]] = {dialect.name: dialect for dialect in DIALE
 _ORDERED: Final = tuple(sorted(DIALECTS, key=lambda dialect: dialect.order))
 
 _TYPE_FIELDS: Final = frozenset(
-    "langfuse_type openinference_kind mlflow_type langsmith_kind ai_operation traceloop_kind spring_kind span_type "
-    "logfire_span_type guardrail".split()
+    ["langfuse_type", "openinference_kind", "mlflow_type", "langsmith_kind", "ai_operation", "traceloop_kind", "spring_kind", "span_type"]
 )
 
 
@@ -196,7 +195,8 @@ def compile_plan(keys: Sequence[str], scope_dialect: Dialect | None) -> Plan:
     dialect = scope_dialect or dialect_of_keys(keys)
     plan = Plan()
     plan.dialect = dialect
-    steps, shared, gathers = [], [], []
+    steps, shared = [], []
+    gathers: list[tuple[int, int, str | None, str, Reader]] = []
     for slot, listed in sorted(candidates(keys, dialect).items()):
         field = _FIELD_OF_SLOT[slot]
         if field in GATHERED:
@@ -246,7 +246,7 @@ class Plans:
         return plan
 
 
-_plans: Final = {None: Plans(None), **{dialect.name: Plans(dialect) for dialect in DIALECTS}}
+_plans: Final[dict[str | None, Plans]] = {None: Plans(None), **{dialect.name: Plans(dialect) for dialect in DIALECTS}}
 
 
 def plans_of(dialect: Dialect | None) -> Plans:

@@ -31,6 +31,7 @@ EVIDENCE: Final[dict[str, str]] = {
     "cost": "reported costs: (rank, attribute, USD)",
     "cache_hit": "True when a gateway answered from its own cache",
     "cache_write_5m_tokens": "cache write with five minutes life",
+    "inclusive_detail": "count that only inclusive versions of a dialect write",
     "usage_shape": "how a usage object was read: buckets, exclusive, inclusive",
     "level": "Langfuse observation level",
     "success": "success flag of a CLI event",
@@ -48,10 +49,7 @@ SLOTS: Final[tuple[str, ...]] = (*FIELD_NAMES, *EVIDENCE)
 SLOT: Final[dict[str, int]] = {name: place for place, name in enumerate(SLOTS)}
 BLANK: Final[list[Any]] = [None] * len(SLOTS)
 
-_COUNTS = (
-    "input_tokens output_tokens total_tokens cache_read_tokens cache_write_tokens cache_write_1h_tokens reasoning_tokens "
-    "cache_write_5m_tokens modality_tokens"
-).split()
+_COUNTS = ["input_tokens", "output_tokens", "total_tokens", "cache_read_tokens", "cache_write_tokens", "cache_write_1h_tokens", "reasoning_tokens", "cache_write_5m_tokens", "modality_tokens", "inclusive_detail"]
 
 READERS: Final[dict[str, Reader]] = {
     **dict.fromkeys(_COUNTS, values.count),

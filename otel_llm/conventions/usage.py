@@ -15,9 +15,17 @@ _INPUT, _OUTPUT, _TOTAL = SLOT["input_tokens"], SLOT["output_tokens"], SLOT["tot
 _READ, _WRITE, _WRITE_1H = SLOT["cache_read_tokens"], SLOT["cache_write_tokens"], SLOT["cache_write_1h_tokens"]
 _WRITE_5M, _REASONING = SLOT["cache_write_5m_tokens"], SLOT["reasoning_tokens"]
 _MODALITY, _SHAPE = SLOT["modality_tokens"], SLOT["usage_shape"]
+_INCLUSIVE = SLOT["inclusive_detail"]
 _ADJUSTED, _PROVIDER, _SCOPE = SLOT["tokens_adjusted"], SLOT["provider"], SLOT["scope_name"]
 
 MODALITIES: Final = ("text", "image", "audio")
+
+
+def _leaves_cache_out(row: list[Any], dialect: Dialect, tokens_in: int, tokens_out: int | None, cached: int) -> bool:
+    if row[_INCLUSIVE] is None and is_exclusive(dialect, row[_SCOPE], row[_PROVIDER]):
+        return True
+    total = row[_TOTAL]
+    return dialect.raw_cache and total is not None and bool(total == tokens_in + (tokens_out or 0) + cached)
 
 
 def is_exclusive(dialect: Dialect, scope: str | None, provider: str | None) -> bool:
@@ -71,14 +79,7 @@ def _normalise(row: list[Any], dialect: Dialect, role: str, drop: Callable[[str]
         if tokens_in is None:
             tokens_in = cached
             notes.append("input_from_cache_parts")
-        elif row[_SHAPE] is None and (
-            cached > tokens_in
-            or is_exclusive(dialect, row[_SCOPE], row[_PROVIDER])
-            or (dialect.raw_cache and total is not None and total == tokens_in + (tokens_out or 0) + cached)
-        ):
-            tokens_in += cached
-            notes.append("exclusive_cache")
-        elif cached > tokens_in:
+        elif cached > tokens_in or (row[_SHAPE] is None and _leaves_cache_out(row, dialect, tokens_in, tokens_out, cached)):
             tokens_in += cached
             notes.append("exclusive_cache")
     if reasoning and (tokens_out is None or reasoning > tokens_out):

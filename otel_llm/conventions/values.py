@@ -1,7 +1,7 @@
 """Readers of attribute values: what instrumentations send, turned into what a field holds.
 
 Every reader takes a plain Python value (see :mod:`otel_llm.conventions.anyvalue`) and gives the parsed value, ``None``
-when the value says nothing, or raises :class:`BadValue` when it says something impossible. Sources disagree about types:
+when the value says nothing, or raises :class:`BadValueError` when it says something impossible. Sources disagree about types:
 counts come as text, lists as JSON text or as the ``repr`` of a Python list, text with a second pair of quotes.
 """
 
@@ -32,7 +32,7 @@ LIST_CAP = 100
 NS_PER_S = 1_000_000_000
 
 
-class BadValue(ValueError):
+class BadValueError(ValueError):
     """A value that cannot be what its attribute says; its text is a short reason fit for a counter's label."""
 
 
@@ -125,7 +125,7 @@ def count(value: Any) -> int | None:
     if value.__class__ is int:
         if 0 <= value <= INT64_MAX:
             return value  # type: ignore[no-any-return]
-        raise BadValue("negative" if value < 0 else "beyond 64 bits")
+        raise BadValueError("negative" if value < 0 else "beyond 64 bits")
     if value is None:
         return None
     number = _number(value)
@@ -133,14 +133,14 @@ def count(value: Any) -> int | None:
         return None
     if number.__class__ is float:
         if not math.isfinite(number):
-            raise BadValue("not finite")
+            raise BadValueError("not finite")
         if number != int(number):
-            raise BadValue("not a whole number")
+            raise BadValueError("not a whole number")
         number = int(number)
     if number < 0:
-        raise BadValue("negative")
+        raise BadValueError("negative")
     if number > INT64_MAX:
-        raise BadValue("beyond 64 bits")
+        raise BadValueError("beyond 64 bits")
     return int(number)
 
 
@@ -152,7 +152,7 @@ def _number(value: Any) -> int | float | None:
         if not stripped or stripped.lower() in ("none", "null", "undefined"):
             return None
         if len(stripped) > 64:
-            raise BadValue("not a number")
+            raise BadValueError("not a number")
         try:
             return int(stripped)
         except ValueError:
@@ -160,14 +160,14 @@ def _number(value: Any) -> int | float | None:
         try:
             return float(stripped)
         except ValueError:
-            raise BadValue("not a number") from None
+            raise BadValueError("not a number") from None
     if value.__class__ is dict:
         value = unwrapped(value)
         if value.__class__ is float:
             return value  # type: ignore[no-any-return]
     if value is None:
         return None
-    raise BadValue("not a number")
+    raise BadValueError("not a number")
 
 
 def money(value: Any) -> float | None:
@@ -178,11 +178,11 @@ def money(value: Any) -> float | None:
     try:
         amount = float(number)
     except OverflowError:
-        raise BadValue("beyond a double") from None
+        raise BadValueError("beyond a double") from None
     if not math.isfinite(amount):
-        raise BadValue("not finite")
+        raise BadValueError("not finite")
     if amount < 0:
-        raise BadValue("negative")
+        raise BadValueError("negative")
     return amount
 
 
@@ -196,7 +196,7 @@ def port(value: Any) -> int | None:
     """A network port."""
     try:
         number = count(value)
-    except BadValue:
+    except BadValueError:
         return None
     return number if number is not None and 0 < number < 65_536 else None
 
@@ -231,13 +231,13 @@ def duration_in(unit_ns: float) -> Reader:
         try:
             nanoseconds = float(number) * unit_ns
         except OverflowError:
-            raise BadValue("out of range") from None
+            raise BadValueError("out of range") from None
         if not math.isfinite(nanoseconds):
-            raise BadValue("not finite")
+            raise BadValueError("not finite")
         if nanoseconds < 0:
-            raise BadValue("negative")
+            raise BadValueError("negative")
         if nanoseconds > INT64_MAX:
-            raise BadValue("out of range")
+            raise BadValueError("out of range")
         return round(nanoseconds)
 
     return read
@@ -256,13 +256,13 @@ def iso_instant(value: Any) -> int | None:
     try:
         moment = datetime.fromisoformat(found)
     except ValueError:
-        raise BadValue("not a time") from None
+        raise BadValueError("not a time") from None
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)
     try:
         whole = int(moment.replace(microsecond=0).timestamp())
     except (OverflowError, ValueError):
-        raise BadValue("not a time") from None
+        raise BadValueError("not a time") from None
     return whole * NS_PER_S + moment.microsecond * 1000
 
 

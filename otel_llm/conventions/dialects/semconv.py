@@ -67,6 +67,8 @@ SEMCONV = Dialect(
         Source("prompt_name", 20, "gen_ai.prompt.name"),
         Source("prompt_version", 20, "gen_ai.prompt.version"),
         Source("guardrail", 10, "gen_ai.guardrail.name"),
+        Source("verdict", 10, "gen_ai.security.verdict.type"),
+        Source("verdict", 20, "gen_ai.guardrail.status"),
         # the application, from its resource
         Source("app", 30, "service.name", on="resource"),
         Source("version", 20, "service.version", on="resource"),
