@@ -1,0 +1,1 @@
+"""The OTLP servers: gRPC and HTTP, one way in for both (see :class:`receiver.server.Receiver`)."""

@@ -1,0 +1,181 @@
+"""The OTLP/gRPC server: trace, metrics and logs services, and the standard health service.
+
+It runs on grpc's asyncio API in a thread of its own. A synchronous server gives every call a thread while its message is
+still arriving, so a thousand slow senders would use up any pool; here a call costs a coroutine until its message is
+complete (measured: equal speed at one span a request, faster at 512). Messages are taken as they come, still
+compressed: gRPC's own decompression makes the whole message before it looks at the size limit.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable, Coroutine
+from threading import Event, Thread
+from typing import Any
+
+import grpc
+import grpc.aio
+from google.protobuf.message import Message
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+
+from otel_llm.errors import ConfigError, InvalidPayload, SlowSender
+from otel_llm.otlp.signals import SIGNALS, SignalName
+from otel_llm.serving import TlsFiles
+from receiver.ingest import Ingest
+from receiver.status import Refusal
+
+_log = logging.getLogger(__name__)
+_READ_TIMEOUT_S = 60.0
+"""For a whole message; stock clients give up after 10 s."""
+_START_TIMEOUT_S = 10.0
+_CODES = {code.value[0]: code for code in grpc.StatusCode}
+_HEALTH_SERVICES = ("", *(signal.service for signal in SIGNALS.values()))
+
+Call = grpc.aio.ServicerContext[Any, Any]
+
+
+def _options(max_message_bytes: int) -> list[tuple[str, int]]:
+    return [
+        ("grpc.max_receive_message_length", max_message_bytes),
+        ("grpc.per_message_decompression", 0),  # see the module's docstring
+        ("grpc.max_metadata_size", 64 * 1024),
+        ("grpc.so_reuseport", 0),  # a taken port is an error, not a shared load
+        ("grpc.server_handshake_timeout_ms", 10_000),
+        # Exporters ping as often as every 10 s, also without calls; gRPC's default answers too_many_pings.
+        ("grpc.http2.min_recv_ping_interval_without_data_ms", 5_000),
+        ("grpc.http2.max_ping_strikes", 0),
+        ("grpc.keepalive_permit_without_calls", 1),
+        ("grpc.keepalive_time_ms", 60_000),  # finds connections whose other end has vanished
+        ("grpc.keepalive_timeout_ms", 20_000),
+    ]
+
+
+class GrpcServer:
+    """Serves OTLP/gRPC on one address."""
+
+    def __init__(self, ingest: Ingest, *, host: str, port: int, tls: TlsFiles | None = None, drain_s: float = 25.0) -> None:
+        """``port`` 0 takes a free one. ``drain_s`` bounds the wait of :meth:`stop` for calls in work."""
+        self.host = host
+        self.port = port
+        self._ingest = ingest
+        self._tls = tls
+        self._drain_s = drain_s
+        self._ready = Event()
+        self._failure: Exception | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._stop_asked: asyncio.Event | None = None
+        self._thread = Thread(target=self._run, name="grpc", daemon=True)
+
+    def start(self) -> None:
+        """Binds and serves; returns when calls are accepted. Raises ConfigError when the address is not free."""
+        self._thread.start()
+        if not self._ready.wait(_START_TIMEOUT_S) or self._failure is not None:
+            raise ConfigError(f"cannot listen on {self.host} port {self.port} for gRPC: {self._failure or 'no answer'}")
+
+    def stop(self) -> None:
+        """Stops accepting, waits for calls in work (bounded), closes. Safe to call twice."""
+        if self._loop is not None and self._stop_asked is not None and self._thread.is_alive():
+            try:
+                self._loop.call_soon_threadsafe(self._stop_asked.set)
+            except RuntimeError:  # the loop has closed in between
+                return
+            self._thread.join(self._drain_s + _START_TIMEOUT_S)
+
+    def _run(self) -> None:
+        try:
+            asyncio.run(self._serve())
+        except Exception as error:
+            if self._ready.is_set():
+                _log.exception("the gRPC server stopped")
+            self._failure = error
+        finally:
+            self._ready.set()
+
+    async def _serve(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._stop_asked = asyncio.Event()
+        server = grpc.aio.server(options=_options(self._ingest.settings.max_message_bytes))
+        for name, signal in SIGNALS.items():
+            method: Any = grpc.stream_unary_rpc_method_handler(self._export(name))
+            server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(signal.service, {"Export": method}),))
+        state = health.aio.HealthServicer()
+        health_pb2_grpc.add_HealthServicer_to_server(state, server)
+        for service in _HEALTH_SERVICES:
+            await state.set(service, health_pb2.HealthCheckResponse.SERVING)
+        address = f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+        if self._tls is None:
+            self.port = server.add_insecure_port(address)
+        else:
+            self.port = server.add_secure_port(address, self._tls.grpc_credentials())
+        await server.start()
+        self._ready.set()
+        await self._stop_asked.wait()
+        await state.enter_graceful_shutdown()
+        await server.stop(self._drain_s)
+
+    def _export(self, signal: SignalName) -> Callable[[AsyncIterator[bytes], Call], Coroutine[Any, Any, bytes]]:
+        """The Export method of a signal. It reads its one message itself, so that the wait for it can be bounded."""
+        ingest = self._ingest
+
+        async def export(messages: AsyncIterator[bytes], call: Call) -> bytes:
+            try:
+                caller = ingest.admit(_metadata(call), _address(call.peer()))
+                body = await _read(call)
+                hold = ingest.budget.hold()
+                hold.grow(len(body))
+                future = ingest.submit(signal, body, "protobuf", _compression(body), caller, hold)
+                del body
+                response: Message = await asyncio.wrap_future(future)
+            except Exception as error:
+                refusal = Refusal.of(error, f"{signal} over gRPC")
+            else:
+                return response.SerializeToString()
+            ingest.accounting.refuse(refusal.outcome.reason)
+            await _refuse(call, refusal)
+            raise AssertionError("not reached: a refused call has ended")
+
+        return export
+
+
+async def _read(call: Call) -> bytes:
+    try:
+        async with asyncio.timeout(_READ_TIMEOUT_S):
+            message: Any = await call.read()
+    except TimeoutError:
+        raise SlowSender(f"the message did not arrive within {_READ_TIMEOUT_S:.0f} s") from None
+    if message is grpc.aio.EOF:
+        # Nothing was sent, or gRPC refused what was (and has told the client so already).
+        raise InvalidPayload("no message, or one beyond the size limit")
+    return bytes(message)
+
+
+async def _refuse(call: Call, refusal: Refusal) -> None:
+    trailing: list[tuple[str, str | bytes]] = [("grpc-status-details-bin", refusal.status.SerializeToString())]
+    if refusal.retry_info is not None:
+        # Go, Java and .NET read the details; Python reads this one only.
+        trailing.append(("google.rpc.retryinfo-bin", refusal.retry_info.SerializeToString()))
+    await call.abort(_CODES[refusal.outcome.grpc], refusal.status.message, tuple(trailing))
+
+
+def _compression(message: bytes) -> str:
+    """How a message is compressed, by its first bytes: an OTLP request starts with the tag of its only field, 0x0a."""
+    if message[:2] == b"\x1f\x8b":
+        return "gzip"
+    if message[:1] == b"\x78" and len(message) > 1 and (0x7800 | message[1]) % 31 == 0:
+        return "deflate"
+    return ""
+
+
+def _metadata(call: Call) -> dict[str, str]:
+    headers: dict[str, str] = {}
+    for name, value in call.invocation_metadata() or ():
+        if isinstance(value, str):
+            headers[name] = f"{headers[name]},{value}" if name in headers else value
+    return headers
+
+
+def _address(peer: str) -> str:
+    """The address in ``ipv4:127.0.0.1:5000`` or ``ipv6:%5B::1%5D:5000``."""
+    kind, _, rest = peer.partition(":")
+    if kind not in ("ipv4", "ipv6"):
+        return rest
+    return rest.rpartition(":")[0].replace("%5B", "").replace("%5D", "").strip("[]")

@@ -1,0 +1,137 @@
+"""What both protocols do with a request: let it in, and turn its bytes into a durable answer."""
+
+from collections.abc import Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, Protocol
+
+from google.protobuf.message import Message
+
+from otel_llm.access.caller import Caller
+from otel_llm.accounting import Accounting
+from otel_llm.budget import Budget, Hold
+from otel_llm.config import Settings
+from otel_llm.errors import PermissionDenied
+from otel_llm.otlp.decode import Encoding, decode_reporting
+from otel_llm.otlp.inflate import inflate
+from otel_llm.otlp.signals import SIGNALS, SignalName
+
+_WORKERS = 128
+"""Threads; each waits for the commit that holds its request, so this is how many requests can share one commit."""
+_MESSAGE_LIMIT = 16 * 1024
+"""Characters of a partial_success message; OTLP bounds the whole response by 4 MiB."""
+
+
+class Answer(Protocol):
+    """What the pipeline says about a request."""
+
+    @property
+    def rejected(self) -> int:
+        """Items that were refused."""
+
+    @property
+    def message(self) -> str:
+        """Why; or a warning when none was."""
+
+
+class Pipeline(Protocol):
+    """What becomes of a decoded request. Blocks until it is committed. Raises RetryableError."""
+
+    def traces(self, message: Any, caller: Caller) -> Answer:
+        """Stores spans."""
+
+    def metrics(self, message: Any, caller: Caller) -> Answer:
+        """Stores data points."""
+
+    def logs(self, message: Any, caller: Caller) -> Answer:
+        """Stores log records."""
+
+
+class Door(Protocol):
+    """Who may come in."""
+
+    def authenticate(self, headers: Mapping[str, str], peer: str) -> Caller:
+        """Who sends this. Raises Unauthenticated."""
+
+    def project_deleted(self, project: str) -> bool:
+        """True when the project of a caller does not exist any more."""
+
+
+class Backend(Protocol):
+    """What the receiver needs of a collector."""
+
+    @property
+    def settings(self) -> Settings:
+        """All settings."""
+
+    @property
+    def accounting(self) -> Accounting:
+        """The counters."""
+
+    @property
+    def budget(self) -> Budget:
+        """Bytes in flight."""
+
+    @property
+    def door(self) -> Door:
+        """Who may come in."""
+
+    @property
+    def pipeline(self) -> Pipeline:
+        """Where decoded requests go."""
+
+
+class Ingest:
+    """One for all protocols and ports of a server."""
+
+    def __init__(self, backend: Backend) -> None:
+        self.settings = backend.settings
+        self.accounting = backend.accounting
+        self.budget = backend.budget
+        self._door = backend.door
+        self._pipeline = backend.pipeline
+        self._pool = ThreadPoolExecutor(_WORKERS, thread_name_prefix="ingest")
+
+    def close(self) -> None:
+        """Waits for requests in work and ends the threads."""
+        self._pool.shutdown(wait=True)
+
+    def admit(self, headers: Mapping[str, str], peer: str) -> Caller:
+        """The caller of a request with these headers (lower-case names). Raises Unauthenticated or PermissionDenied."""
+        caller = self._door.authenticate(headers, peer)
+        if not caller.may("ingest"):
+            raise PermissionDenied("this key may not ingest")
+        # In open mode everything is one project and the header says nothing.
+        named = headers.get("x-project-id", "").strip()
+        if caller.key_id is not None and named not in ("", caller.project):
+            raise PermissionDenied("this key belongs to another project than x-project-id names")
+        if self._door.project_deleted(caller.project):
+            raise PermissionDenied("the project of this key was deleted")
+        return caller
+
+    def submit(
+        self, signal: SignalName, body: bytes, encoding: Encoding, compression: str, caller: Caller, hold: Hold
+    ) -> "Future[Message]":
+        """Stores a request in a worker thread; the result is its ``Export…ServiceResponse``. Takes over the hold."""
+        try:
+            future = self._pool.submit(self._store, signal, body, encoding, compression, caller, hold)
+        except BaseException:
+            hold.release()
+            raise
+        # Also when the future is cancelled before a thread takes it, because its client has gone.
+        future.add_done_callback(lambda _: hold.release())
+        return future
+
+    def _store(
+        self, signal: SignalName, body: bytes, encoding: Encoding, compression: str, caller: Caller, hold: Hold
+    ) -> Message:
+        kind = SIGNALS[signal]
+        if compression:
+            body = inflate(body, compression, self.settings.max_message_bytes, hold.grow)
+        message, damage = decode_reporting(signal, body, encoding)
+        del body
+        answer = getattr(self._pipeline, signal)(message, caller)
+        if not damage:
+            return kind.answer(answer.rejected, answer.message[:_MESSAGE_LIMIT])
+        self.accounting.record(kind.counted_as, rejected=damage.rejected, values=damage.values)
+        text = ". ".join(part for part in (damage.message(kind.noun), answer.message) if part)
+        return kind.answer(damage.rejected.total() + answer.rejected, text[:_MESSAGE_LIMIT])
