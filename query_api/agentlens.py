@@ -1,5 +1,6 @@
 """AgentLens: GET /api/analytics/llm and GET /api/events."""
 
+import re
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -8,8 +9,10 @@ from flask import Blueprint, Response, request
 from otel_llm.store.queries.calls import CallFilter
 from otel_llm.store.queries.llm_summary import GENERATIONS, Totals, llm_summary
 from otel_llm.store.queries.reading import reading
-from otel_llm.store.queries.window import DAY_NS, Window
+from otel_llm.store.queries.recent_calls import recent_calls
+from otel_llm.store.queries.window import DAY_NS, MAX_NS, MIN_NS, Window
 from query_api.access import reader_of
+from query_api.agentlens_events import llm_response
 from query_api.answers import answer
 from query_api.bucket_text import iso
 from query_api.errors import ApiError, product_of
@@ -19,6 +22,11 @@ if TYPE_CHECKING:
     from otel_llm.collector import Collector
 
 GRANULARITIES = ("hour", "day", "week")
+LLM_RESPONSE = "llm_response"
+"""The one type of event that is served: a finished call."""
+DEFAULT_PAGE = 50
+MAX_PAGE = 500
+_LEADING_INTEGER = re.compile(r"\s*[+-]?\d{1,18}", re.ASCII)
 
 
 def blueprint(collector: "Collector") -> Blueprint:
@@ -51,7 +59,40 @@ def blueprint(collector: "Collector") -> Blueprint:
             }
         )
 
+    @routes.get("/api/events")
+    def events() -> Response:
+        caller = reader_of(collector.door, product_of(request.path))
+        window = Window.of(instant("from", MIN_NS), instant("to", MAX_NS))
+        limit = min(max(integer("limit", DEFAULT_PAGE), 1), MAX_PAGE)
+        offset = min(max(integer("offset", 0), 0), MAX_NS)
+        kinds = request.args.get("eventType", "")
+        if kinds and LLM_RESPONSE not in kinds.split(","):
+            return answer({"events": [], "total": 0, "hasMore": False})
+        with reading(collector.engine, timeout_s) as reader:
+            page = recent_calls(
+                reader,
+                caller.project,
+                window,
+                call_filter(session_id=request.args.get("sessionId") or None),
+                limit=limit,
+                offset=offset,
+                order="asc" if request.args.get("order") == "asc" else "desc",
+            )
+        return answer(
+            {
+                "events": [llm_response(call) for call in page.calls],
+                "total": page.total,
+                "hasMore": offset + len(page.calls) < page.total,
+            }
+        )
+
     return routes
+
+
+def integer(name: str, default: int) -> int:
+    """The integer that a query parameter begins with, else the default."""
+    match = _LEADING_INTEGER.match(request.args.get(name, ""))
+    return int(match[0]) if match else default
 
 
 def instant(name: str, default: int) -> int:
@@ -65,12 +106,13 @@ def instant(name: str, default: int) -> int:
     return found.ns
 
 
-def call_filter() -> CallFilter:
+def call_filter(session_id: str | None = None) -> CallFilter:
     """The filters in the query string; an empty one filters nothing, of a repeated one the first counts."""
     return CallFilter(
         agent=request.args.get("agentId") or None,
         model=request.args.get("model") or None,
         provider=request.args.get("provider") or None,
+        session_id=session_id,
         roles=GENERATIONS,
     )
 

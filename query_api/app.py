@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from flask import Blueprint, Flask
 
-from query_api import agentlens, health, langdb
+from query_api import agentlens, flashback, health, langdb, langfuse
 from query_api.answers import add_security_headers
 from query_api.errors import handle_errors
 
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 BLUEPRINTS: tuple[Callable[["Collector"], Blueprint], ...] = (
     langdb.blueprint,
+    langfuse.blueprint,
+    flashback.blueprint,
     agentlens.blueprint,
     health.blueprint,
 )

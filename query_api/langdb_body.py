@@ -56,8 +56,10 @@ class GroupBody(RangeBody, kw_only=True):
         return Grouping(tuple(self.groups or ()), tuple(self.tag_keys or ()))
 
 
-class TimeseriesBody(GroupBody, UnitBody, kw_only=True):
+class TimeseriesBody(GroupBody, kw_only=True):
     """With groups and a bucket unit."""
+
+    min_unit: Unit | None = None
 
 
 def read_body(kind: type[Body]) -> Body:

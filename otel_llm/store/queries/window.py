@@ -32,6 +32,10 @@ class Window(NamedTuple):
         return isinstance(time_ns, int) and self.first_ns <= time_ns <= self.last_ns
 
 
+EVER = Window()
+"""The window every storable time is in."""
+
+
 def clamp(time_ns: int) -> int:
     """The time, or the end of the storable range it lies beyond."""
     return min(max(time_ns, MIN_NS), MAX_NS)

@@ -1,0 +1,118 @@
+"""Single calls, newest first: what people look at when a number surprises them."""
+
+import json
+from typing import Any, Literal, NamedTuple
+
+import sqlalchemy as sa
+
+from otel_llm.store.queries import call
+from otel_llm.store.queries.call import SPAN
+from otel_llm.store.queries.calls import CallFilter, Calls
+from otel_llm.store.queries.reading import Reader
+from otel_llm.store.queries.window import Window
+
+
+class RecentCall(NamedTuple):
+    """One counted call. Times in ns, cost in USD; None where it has no value."""
+
+    trace_id: bytes
+    span_id: bytes
+    name: str
+    role: str
+    start_ns: int
+    end_ns: int
+    provider: str | None
+    model: str | None
+    input_tokens: int | None
+    output_tokens: int | None
+    total_tokens: int | None
+    cache_read_tokens: int | None
+    cache_write_tokens: int | None
+    reasoning_tokens: int | None
+    cost: float | None
+    ttft_ns: int | None
+    error: bool
+    error_type: str | None
+    finish_reasons: list[str]
+    user_id: str | None
+    session_id: str | None
+    agent: str | None
+    """Name or id of the agent, else ``agentlens.agentId``, else the service."""
+
+
+class Page(NamedTuple):
+    """Some calls of ``total`` that match."""
+
+    calls: list[RecentCall]
+    total: int
+
+
+_COLUMNS = (
+    "trace_id",
+    "span_id",
+    "name",
+    "role",
+    "start_ns",
+    "end_ns",
+    "provider",
+    "input_tokens",
+    "output_tokens",
+    "total_tokens",
+    "cache_read_tokens",
+    "cache_write_tokens",
+    "reasoning_tokens",
+    "ttft_ns",
+    "error",
+    "error_type",
+    "finish_reasons",
+)
+
+
+def recent_calls(
+    reader: Reader,
+    project: str,
+    window: Window,
+    filters: CallFilter,
+    *,
+    limit: int,
+    offset: int = 0,
+    order: Literal["asc", "desc"] = "desc",
+) -> Page:
+    """Calls by end time (ties: by ids)."""
+    calls = Calls(reader.functions, project, window, filters, by="end", inherit=("user_id", "session_id"))
+    total = int(reader.row(calls.grouped((), sa.func.count()))[0])
+    keys = (SPAN.end_ns, SPAN.trace_id, SPAN.span_id)
+    columns = [SPAN[name] for name in _COLUMNS]
+    computed = [
+        call.model().label("model_label"),
+        call.cost().label("call_cost"),
+        calls.user_id.label("effective_user"),
+        calls.session_id.label("effective_session"),
+        sa.func.coalesce(SPAN.agent_name, SPAN.agent_id, SPAN.agentlens_agent_id, SPAN.service_name).label("agent_label"),
+    ]
+    statement = (
+        calls.select(*columns, *computed)
+        .order_by(*(key.desc() if order == "desc" else key.asc() for key in keys))
+        .limit(limit)
+        .offset(offset)
+    )
+    return Page([_call(row) for row in reader.rows(statement)], total)
+
+
+def _call(row: sa.Row[Any]) -> RecentCall:
+    values = row._mapping
+    own = {name: values[name] for name in _COLUMNS}
+    return RecentCall(
+        **own
+        | {
+            "trace_id": bytes(own["trace_id"]),
+            "span_id": bytes(own["span_id"]),
+            "error": bool(own["error"]),
+            "finish_reasons": json.loads(own["finish_reasons"]) if own["finish_reasons"] else [],
+            "model": values["model_label"],
+            "cost": values["call_cost"],
+            "user_id": values["effective_user"],
+            "session_id": values["effective_session"],
+            "agent": values["agent_label"],
+        }
+    )
