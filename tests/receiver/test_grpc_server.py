@@ -1,0 +1,273 @@
+import gzip
+import logging
+import threading
+import time
+import zlib
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import grpc
+import pytest
+from google.rpc.error_details_pb2 import RetryInfo
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_status import rpc_status
+
+from otel_llm.access.caller import Caller
+from otel_llm.errors import ConfigError, Overloaded, StoreUnavailable
+from otel_llm.otlp.signals import SIGNALS
+from receiver.server import Receiver
+
+from .backend import Answer, Backend, Running
+from .requests import REQUESTS, traces
+
+TEAM_A = Caller("team-a", "pk-a", frozenset({"ingest"}))
+READER = Caller("team-a", "pk-r", frozenset({"read"}))
+
+
+def export(channel: grpc.Channel, body: bytes, signal: str = "traces", **options: Any) -> Any:
+    kind = SIGNALS[signal]
+    call = channel.unary_unary(f"/{kind.service}/Export", response_deserializer=kind.response.FromString)
+    return call(body, timeout=10, **options)
+
+
+def failure(channel: grpc.Channel, body: bytes, **options: Any) -> grpc.RpcError:
+    with pytest.raises(grpc.RpcError) as caught:
+        export(channel, body, **options)
+    return caught.value
+
+
+@pytest.mark.parametrize("signal", SIGNALS)
+def test_every_signal_is_served_and_full_success_leaves_partial_success_unset(running, channel, signal):
+    request = REQUESTS[signal]()
+    response = export(channel, request.SerializeToString(), signal)
+    assert not response.HasField("partial_success")
+    assert running.pipeline.requests[0][:2] == (signal, request)
+
+
+@pytest.mark.parametrize("signal", SIGNALS)
+def test_an_empty_request_is_a_success(running, channel, signal):
+    assert not export(channel, b"", signal).HasField("partial_success")
+
+
+@pytest.mark.parametrize(("signal", "field"), [(name, kind.rejected_field) for name, kind in SIGNALS.items()])
+def test_rejected_items_and_the_reason_are_reported_in_partial_success(running, channel, signal, field):
+    running.pipeline.answer = Answer(2, "2 items rejected: bad id")
+    partial = export(channel, REQUESTS[signal]().SerializeToString(), signal).partial_success
+    assert getattr(partial, field) == 2
+    assert partial.error_message == "2 items rejected: bad id"
+
+
+@pytest.mark.parametrize("compression", [grpc.Compression.Gzip, grpc.Compression.Deflate, grpc.Compression.NoCompression])
+def test_compressed_messages_are_read(running, channel, compression):
+    request = traces(*(f"chat {number}" for number in range(100)))
+    export(channel, request.SerializeToString(), compression=compression)
+    assert running.pipeline.requests[0][1] == request
+
+
+def test_garbage_is_an_invalid_argument_that_says_what_was_wrong(running, channel):
+    error = failure(channel, b"\x0a\x7fabc")
+    assert error.code() is grpc.StatusCode.INVALID_ARGUMENT
+    assert "announces 127 bytes and 3 are left" in error.details()
+    assert running.backend.refused == {"undecodable": 1}
+
+
+def test_one_span_with_broken_text_does_not_cost_its_batch(running, channel):
+    body = traces("good", "bad!", "fine").SerializeToString().replace(b"bad!", b"b\xff\xfe!")
+    partial = export(channel, body).partial_success
+    assert [span.name for span in running.pipeline.spans] == ["good", "b\ufffd\ufffd!", "fine"]
+    assert partial.rejected_spans == 0
+    assert "name of a Span is not UTF-8 at byte 1" in partial.error_message
+    assert running.backend.accounting.snapshot()["values_dropped"] == {"invalid_utf8": 1}
+
+
+def test_a_span_of_broken_bytes_is_rejected_alone_and_counted(running, channel):
+    request = traces("good", "fine")
+    broken = b"\x12\x03\x0a\x7fx"  # field 2 of ScopeSpans: a span whose id announces more bytes than there are
+    scope = request.resource_spans[0].scope_spans[0].SerializeToString() + broken
+    resource = b"\x12" + bytes([len(scope)]) + scope
+    partial = export(channel, b"\x0a" + bytes([len(resource)]) + resource).partial_success
+    assert [span.name for span in running.pipeline.spans] == ["good", "fine"]
+    assert partial.rejected_spans == 1
+    spans = running.backend.accounting.snapshot()["spans"]
+    assert (spans["received"], spans["rejected"]) == (1, {"undecodable": 1})  # the pipeline counts the others
+
+
+def test_a_full_budget_is_resource_exhausted_with_a_retry_hint_in_both_places(running, channel):
+    running.pipeline.error = Overloaded("come back", retry_after=1.5)
+    error = failure(channel, traces().SerializeToString())
+    assert error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+    assert_hint(error, 1.5)
+    assert running.backend.refused == {"overloaded": 1}
+
+
+def test_a_failed_commit_is_unavailable_with_a_retry_hint(running, channel):
+    running.pipeline.error = StoreUnavailable("the commit failed")
+    error = failure(channel, traces().SerializeToString())
+    assert error.code() is grpc.StatusCode.UNAVAILABLE
+    assert_hint(error, 1.0)
+
+
+def test_a_hint_is_never_longer_than_stock_exporters_wait(running, channel):
+    running.pipeline.error = StoreUnavailable("later", retry_after=600)
+    assert_hint(failure(channel, traces().SerializeToString()), 3.0)
+
+
+def assert_hint(error: Any, seconds: float) -> None:
+    trailing = dict(error.trailing_metadata())
+    plain = RetryInfo.FromString(trailing["google.rpc.retryinfo-bin"])
+    detail = RetryInfo()
+    status = rpc_status.from_call(error)
+    assert status is not None
+    assert status.details[0].Unpack(detail)
+    assert plain.retry_delay.ToTimedelta().total_seconds() == detail.retry_delay.ToTimedelta().total_seconds() == seconds
+
+
+def test_an_unforeseen_error_is_internal_neutral_and_logged_once(running, channel, caplog):
+    running.pipeline.error = RuntimeError("secret detail")
+    with caplog.at_level(logging.ERROR):
+        error = failure(channel, traces().SerializeToString())
+    assert error.code() is grpc.StatusCode.INTERNAL
+    assert "secret" not in error.details()
+    records = [record for record in caplog.records if record.exc_info]
+    assert len(records) == 1
+    assert "secret detail" in str(records[0].exc_info[1])
+
+
+@pytest.mark.parametrize(
+    "metadata",
+    [
+        [("authorization", "Bearer sk-a")],
+        [("authorization", "Basic cGstYTpzay1h")],
+        [("x-api-key", "sk-a")],
+        [("x-api-key", "sk-a"), ("x-project-id", "team-a")],
+    ],
+)
+def test_every_credential_style_opens_the_door(running, channel, metadata):
+    running.backend.door.keys["sk-a"] = TEAM_A
+    export(channel, traces().SerializeToString(), metadata=metadata)
+    assert running.pipeline.requests[0][2] is TEAM_A
+    assert running.backend.door.seen[0][1] == "127.0.0.1"
+
+
+@pytest.mark.parametrize(
+    ("metadata", "code"),
+    [
+        ([], grpc.StatusCode.UNAUTHENTICATED),
+        ([("x-api-key", "wrong")], grpc.StatusCode.UNAUTHENTICATED),
+        ([("x-api-key", "sk-r")], grpc.StatusCode.PERMISSION_DENIED),
+        ([("x-api-key", "sk-a"), ("x-project-id", "team-b")], grpc.StatusCode.PERMISSION_DENIED),
+    ],
+)
+def test_the_door_stays_closed_to_others(running, channel, metadata, code):
+    running.backend.door.keys.update({"sk-a": TEAM_A, "sk-r": READER})
+    assert failure(channel, traces().SerializeToString(), metadata=metadata).code() is code
+    assert not running.pipeline.requests
+
+
+def test_a_key_of_a_deleted_project_may_not_ingest(running, channel):
+    running.backend.door.keys["sk-a"] = TEAM_A
+    running.backend.door.deleted.add("team-a")
+    error = failure(channel, traces().SerializeToString(), metadata=[("x-api-key", "sk-a")])
+    assert error.code() is grpc.StatusCode.PERMISSION_DENIED
+
+
+def test_in_open_mode_the_project_header_says_nothing(running, channel):
+    export(channel, traces().SerializeToString(), metadata=[("x-project-id", "team-b")])
+    assert running.pipeline.requests[0][2].project == "default"
+
+
+@pytest.mark.parametrize("compress", [bytes, gzip.compress, zlib.compress])
+def test_a_message_beyond_the_limit_is_resource_exhausted_without_a_retry_hint(compress):
+    with Running(max_message_bytes=100_000) as running, grpc.insecure_channel(running.target) as channel:
+        body = traces("x" * 200_000).SerializeToString()
+        how = {gzip.compress: grpc.Compression.Gzip, zlib.compress: grpc.Compression.Deflate}.get(compress)
+        error = failure(channel, body, compression=how)
+        assert error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+        assert "google.rpc.retryinfo-bin" not in dict(error.trailing_metadata() or ())
+        assert rpc_status.from_call(error) is None or not rpc_status.from_call(error).details
+        assert running.backend.budget.used == 0
+        export(channel, traces("y" * 90_000).SerializeToString(), compression=how)
+
+
+def test_the_limit_is_64_mib_unless_set(running, channel):
+    export(channel, traces("x" * (30 * 1024 * 1024)).SerializeToString())
+    assert len(running.pipeline.spans[0].name) == 30 * 1024 * 1024
+
+
+def test_a_gzip_bomb_stops_at_the_limit_and_costs_no_memory_beyond_it():
+    with Running(max_message_bytes=1_000_000) as running, grpc.insecure_channel(running.target) as channel:
+        bomb = b"\x0a" * 500_000_000
+        error = failure(channel, bomb, compression=grpc.Compression.Gzip)
+        del bomb
+        assert error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+        assert "after gzip decompression" in error.details()
+
+
+def test_64_requests_wait_for_a_commit_together_and_hold_their_bytes(running, channel):
+    running.pipeline.gate = threading.Event()
+    body = traces("x" * 1000).SerializeToString()
+    with ThreadPoolExecutor(64) as clients:
+        calls = [clients.submit(export, channel, body) for _ in range(64)]
+        for _ in range(64):
+            assert running.pipeline.waiting.acquire(timeout=10)
+        assert running.backend.budget.used == 64 * len(body)
+        running.pipeline.gate.set()
+        for call in calls:
+            call.result()
+    assert running.backend.budget.used == 0
+
+
+def test_bytes_of_a_client_that_gave_up_are_given_back(running, channel):
+    running.pipeline.gate = threading.Event()
+    call = channel.unary_unary(f"/{SIGNALS['traces'].service}/Export")
+    future = call.future(traces().SerializeToString())
+    assert running.pipeline.waiting.acquire(timeout=10)
+    future.cancel()
+    running.pipeline.gate.set()
+    deadline = time.monotonic() + 5
+    while running.backend.budget.used and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert running.backend.budget.used == 0
+
+
+@pytest.mark.parametrize("service", ["", *(kind.service for kind in SIGNALS.values())])
+def test_the_health_service_knows_every_service(running, channel, service):
+    stub = health_pb2_grpc.HealthStub(channel)
+    answer = stub.Check(health_pb2.HealthCheckRequest(service=service), timeout=5)
+    assert answer.status == health_pb2.HealthCheckResponse.SERVING
+
+
+def test_clients_may_ping_every_ten_seconds_without_calls(running):
+    """Pings far more often than that here: gRPC's default would answer too_many_pings after the second."""
+    options = [
+        ("grpc.keepalive_time_ms", 100),
+        ("grpc.keepalive_permit_without_calls", 1),
+        ("grpc.http2.max_pings_without_data", 0),
+        ("grpc.use_local_subchannel_pool", 1),
+    ]
+    states: list[grpc.ChannelConnectivity] = []
+    with grpc.insecure_channel(running.target, options=options) as channel:
+        channel.subscribe(states.append)
+        export(channel, traces().SerializeToString())
+        time.sleep(1.5)
+        export(channel, traces().SerializeToString())
+    assert grpc.ChannelConnectivity.TRANSIENT_FAILURE not in states
+
+
+def test_stop_answers_what_was_taken(running, channel):
+    running.pipeline.gate = threading.Event()
+    future = channel.unary_unary(f"/{SIGNALS['traces'].service}/Export").future(traces().SerializeToString(), timeout=10)
+    assert running.pipeline.waiting.acquire(timeout=10)
+    stopping = threading.Thread(target=running.receiver.stop)
+    stopping.start()
+    time.sleep(0.2)
+    running.pipeline.gate.set()
+    assert future.result() == b""
+    stopping.join(10)
+    assert not stopping.is_alive()
+
+
+def test_a_taken_port_is_a_sentence(running):
+    settings = running.backend.settings.model_copy(update={"grpc_port": running.receiver.grpc.port})
+    with pytest.raises(ConfigError, match=f"cannot listen on 127.0.0.1 port {running.receiver.grpc.port}"):
+        Receiver(Backend(settings)).start()
