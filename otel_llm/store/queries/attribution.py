@@ -6,7 +6,7 @@ way: their tokens are overhead of that call, not calls of their own. (A record o
 the one that is.) Both are rare beside calls, so they are resolved in Python, from the spans of their traces alone.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
@@ -194,11 +194,11 @@ def _finding_conditions(project: str, window: Window) -> tuple[Any, ...]:
 
 def _findings(reader: Reader, project: str, window: Window) -> list[_Finding]:
     of = schema.findings.c
-    columns: list[Any] = [of.trace_id, of.span_id, of.time_ns, of.action, of.severity]
-    rows = reader.rows(sa.select(*columns).where(*_finding_conditions(project, window)))
+    columns: list[Any] = [of[name] for name in _Finding._fields]
+    rows: Sequence[sa.Row[Any]] = reader.rows(sa.select(*columns).where(*_finding_conditions(project, window)))
     return [
-        _Finding(bytes(trace_id), bytes(span_id), int(time_ns), action or "", severity or "")
-        for trace_id, span_id, time_ns, action, severity in rows
+        _Finding(bytes(row.trace_id), bytes(row.span_id), int(row.time_ns), row.action or "", row.severity or "")
+        for row in rows
     ]
 
 
