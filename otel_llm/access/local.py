@@ -26,7 +26,8 @@ def addressed_locally(headers: Mapping[str, str], trusted_origins: Collection[st
     if host and not is_loopback(_host_name(host)):
         return False
     origin = headers.get("origin")
-    return not origin or origin in trusted_origins or is_loopback(_host_name(origin.partition("://")[2]))
+    trusted = origin in trusted_origins or "*" in trusted_origins
+    return not origin or trusted or is_loopback(_host_name(origin.partition("://")[2]))
 
 
 def _host_name(authority: str) -> str:
