@@ -13,7 +13,25 @@ from otel_llm.conventions.timing import EVENT_RANKS, EVERY_CHUNK
 from otel_llm.conventions.values import INT64_MAX, clean
 
 KEPT_OF_CONTENT_EVENTS = frozenset(
-    ["gen_ai.system", "gen_ai.provider.name", "gen_ai.operation.name", "gen_ai.request.model", "gen_ai.response.model", "gen_ai.response.id", "gen_ai.response.finish_reasons", "gen_ai.usage.input_tokens", "gen_ai.usage.output_tokens", "gen_ai.evaluation.name", "gen_ai.evaluation.score.value", "gen_ai.evaluation.score.label", "event.name", "index", "finish_reason", "id", "role"]
+    [
+        "gen_ai.system",
+        "gen_ai.provider.name",
+        "gen_ai.operation.name",
+        "gen_ai.request.model",
+        "gen_ai.response.model",
+        "gen_ai.response.id",
+        "gen_ai.response.finish_reasons",
+        "gen_ai.usage.input_tokens",
+        "gen_ai.usage.output_tokens",
+        "gen_ai.evaluation.name",
+        "gen_ai.evaluation.score.value",
+        "gen_ai.evaluation.score.label",
+        "event.name",
+        "index",
+        "finish_reason",
+        "id",
+        "role",
+    ]
 )
 """Attributes that stay on an event which carries messages: none of them holds words of the conversation."""
 

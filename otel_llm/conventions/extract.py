@@ -6,6 +6,7 @@ together. What a resource and a scope say is worked out once and copied into eac
 """
 
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any, Final
 
 import msgspec
@@ -85,15 +86,15 @@ class Walk:
 
     __slots__ = (
         "_content",
-        "_findings",
         "_ignored",
         "_key_id",
         "_now_ns",
         "_project",
         "_received",
-        "_rejections",
         "_rows",
         "_values",
+        "findings",
+        "rejections",
     )
 
     def __init__(self, project: str, key_id: str | None, now_ns: int, content: ContentPolicy) -> None:
@@ -104,9 +105,9 @@ class Walk:
         self._rows: list[list[Any]] = []
         self._received = 0
         self._ignored: Counter[str] = Counter()
-        self._rejections: list[Rejection] = []
+        self.rejections: list[Rejection] = []
         self._values: Counter[str] = Counter()
-        self._findings: list[Finding] = []
+        self.findings: list[Finding] = []
 
     def extraction(self) -> Extraction:
         """The outcome: the rows, turned into columns."""
@@ -116,7 +117,7 @@ class Walk:
             batch = SpanBatch.of_columns(columns, len(rows))
         else:
             batch = SpanBatch()
-        return Extraction(batch, self._received, self._ignored, self._rejections, self._values, self._findings)
+        return Extraction(batch, self._received, self._ignored, self.rejections, self._values, self.findings)
 
     def resource(self, resource: Resource) -> Base:
         """The row that spans of a resource start from."""
@@ -147,15 +148,16 @@ class Walk:
             self._values[f"{key}: {bad}"] += 1
             return None
 
-    def spans(self, spans: Any, base: Base, scope_name: str, scope_version: str) -> None:
-        """Reads the spans of one scope."""
+    def spans(
+        self, spans: Sequence[Span], base: Base, scope_name: str, scope_version: str, dialect: Dialect | None = None
+    ) -> None:
+        """Reads the spans of one scope; ``dialect`` is given where something other than the scope decides it."""
         self._received += len(spans)
         scope = clean(scope_name)[: values.TEXT_CAP]
         start = base.row[:]
         start[_SCOPE] = scope or None
         start[_SCOPE_VERSION] = clean(scope_version)[: values.TEXT_CAP] or None
-        dialect = dialect_of_scope(scope)
-        plans = plans_of(dialect)
+        plans = plans_of(dialect or dialect_of_scope(scope))
         for span in spans:
             row = start[:]
             if self._span(span, row, base.ranks, scope, plans):
@@ -169,7 +171,7 @@ class Walk:
         if fault is not None or times.__class__ is Fault:
             self._reject(trace_id, span_id, fault or times)  # type: ignore[arg-type]
             return False
-        start_ns, end_ns = times  # type: ignore[misc]
+        start_ns, end_ns = times
         raw: dict[str, Any] = {}
         attributes = span.attributes
         for item in attributes:
@@ -188,7 +190,7 @@ class Walk:
         row[_ATTRIBUTES] = encoded.decode() if raw else None
         self._route(raw, plan, row, ranks)
         if row[_LOGFIRE] == PENDING:
-            self._ignored[PENDING] += 1
+            self.ignore(PENDING)
             return False
         name = clean(span.name)
         row[_TRACE], row[_SPAN], row[_PARENT] = trace_id, span_id, parent_of(parent)
@@ -300,7 +302,7 @@ class Walk:
         if len(links):
             row[_LINKS] = cleaned_json(read_links(links, self._content))
         if row[_VERDICT] is not None:
-            self._findings.extend(policy.of_attributes(raw, row[_END], self._project, row[_TRACE], row[_SPAN]))
+            self.findings.extend(policy.of_attributes(raw, row[_END], self._project, row[_TRACE], row[_SPAN]))
 
     def _event_findings(self, events: list[dict[str, Any]], row: list[Any]) -> None:
         for position, event in enumerate(events[: policy.MAX_PER_SPAN]):
@@ -314,13 +316,17 @@ class Walk:
                 position,
             )
             if finding:
-                self._findings.append(finding)
+                self.findings.append(finding)
+
+    def ignore(self, reason: str) -> None:
+        """Counts one item that is neither stored nor refused."""
+        self._ignored[reason] += 1
 
     def _drop(self, reason: str) -> None:
         self._values[reason] += 1
 
     def _reject(self, trace_id: bytes, span_id: bytes, fault: Fault) -> None:
-        self._rejections.append(
+        self.rejections.append(
             Rejection(self._project, self._now_ns, "spans", hex_of(trace_id), hex_of(span_id), fault.reason, fault.detail)
         )
 

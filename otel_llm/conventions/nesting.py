@@ -33,6 +33,11 @@ def kind_rank(span: SlimSpan) -> int:
     return _KIND_RANK.get(span.kind, 2)
 
 
+def may_mirror(kind: int, scope_name: str | None) -> bool:
+    """True when a record may be the server's view of a call."""
+    return kind == SERVER or (scope_name or "").startswith(_MIRROR_SCOPES)
+
+
 def suppressions(
     members: Sequence[SlimSpan], calls: Sequence[SlimSpan], edges: dict[SpanKey, Edge], depths: dict[SpanKey, int]
 ) -> None:
@@ -156,7 +161,7 @@ def _mirrors(tree: _Tree) -> _Lost:
     clients = _Nearest(tree.last)
     for i in tree.calls:
         span = tree.spans[i]
-        if span.kind == SERVER or (span.scope_name or "").startswith(_MIRROR_SCOPES):
+        if may_mirror(span.kind, span.scope_name):
             client = clients.above(span.role, i)
             if client >= 0:
                 lost[i] = client, "server_mirror"

@@ -108,7 +108,7 @@ MAX_PER_SPAN: Final = 100
 
 def _first(attributes: dict[str, Any], keys: tuple[str, ...]) -> str:
     for key in keys:
-        found = values.text(attributes.get(key))
+        found: str | None = values.text(attributes.get(key))
         if found:
             return found
     return ""

@@ -161,6 +161,12 @@ KNOWN_NAMES: dict[str, tuple[str, str, str | None]] = {
     "call_llm": ("adk", GENERATION, "chat"),
     "call llm": ("crewai", GENERATION, "chat"),
     "claude_code.llm_request": ("claude_code", GENERATION, "chat"),
+    "claude_code.api_request": ("claude_code", GENERATION, "chat"),
+    "claude_code.api_error": ("claude_code", GENERATION, "chat"),
+    "codex.sse_event": ("codex", GENERATION, "chat"),
+    "codex.api_request": ("codex", GENERATION, "chat"),
+    "gemini_cli.api_response": ("gemini_cli", GENERATION, "chat"),
+    "gemini_cli.api_error": ("gemini_cli", GENERATION, "chat"),
     "model_call": ("langdb", GENERATION, "chat"),
     "api_invoke": ("langdb", "workflow", "api_invoke"),
     "cloud_api_invoke": ("langdb", "workflow", "api_invoke"),
@@ -278,11 +284,7 @@ def _no_usage(row: list[Any]) -> bool:
 
 def _by_shape(row: list[Any], name: str, scope: str, dialect: str) -> Decision:
     known = KNOWN_NAMES.get(name)
-    if (
-        known
-        and (known[0] == dialect or known[0] in ("crewai", "adk"))
-        and (row[_REQUEST_MODEL] or not _no_usage(row) or known[0] != "crewai")
-    ):
+    if known and (known[0] == dialect or (known[0] != "langdb" and (row[_REQUEST_MODEL] or not _no_usage(row)))):
         return Decision(known[1], known[2], f"span name of {known[0]}")
     if scope.startswith("vllm") or dialect == "vllm":
         return Decision(GENERATION, "chat", "vLLM request span")

@@ -69,7 +69,16 @@ BY_NAME: Final[dict[str, Dialect]] = {dialect.name: dialect for dialect in DIALE
 _ORDERED: Final = tuple(sorted(DIALECTS, key=lambda dialect: dialect.order))
 
 _TYPE_FIELDS: Final = frozenset(
-    ["langfuse_type", "openinference_kind", "mlflow_type", "langsmith_kind", "ai_operation", "traceloop_kind", "spring_kind", "span_type"]
+    [
+        "langfuse_type",
+        "openinference_kind",
+        "mlflow_type",
+        "langsmith_kind",
+        "ai_operation",
+        "traceloop_kind",
+        "spring_kind",
+        "span_type",
+    ]
 )
 
 

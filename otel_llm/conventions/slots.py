@@ -49,7 +49,18 @@ SLOTS: Final[tuple[str, ...]] = (*FIELD_NAMES, *EVIDENCE)
 SLOT: Final[dict[str, int]] = {name: place for place, name in enumerate(SLOTS)}
 BLANK: Final[list[Any]] = [None] * len(SLOTS)
 
-_COUNTS = ["input_tokens", "output_tokens", "total_tokens", "cache_read_tokens", "cache_write_tokens", "cache_write_1h_tokens", "reasoning_tokens", "cache_write_5m_tokens", "modality_tokens", "inclusive_detail"]
+_COUNTS = [
+    "input_tokens",
+    "output_tokens",
+    "total_tokens",
+    "cache_read_tokens",
+    "cache_write_tokens",
+    "cache_write_1h_tokens",
+    "reasoning_tokens",
+    "cache_write_5m_tokens",
+    "modality_tokens",
+    "inclusive_detail",
+]
 
 READERS: Final[dict[str, Reader]] = {
     **dict.fromkeys(_COUNTS, values.count),

@@ -82,7 +82,7 @@ def _normalise(row: list[Any], dialect: Dialect, role: str, drop: Callable[[str]
         elif cached > tokens_in or (row[_SHAPE] is None and _leaves_cache_out(row, dialect, tokens_in, tokens_out, cached)):
             tokens_in += cached
             notes.append("exclusive_cache")
-    if reasoning and (tokens_out is None or reasoning > tokens_out):
+    if reasoning and (tokens_out is None or reasoning > tokens_out or dialect.exclusive_reasoning):
         # Providers that count thoughts apart (Gemini) give more of them than of output.
         tokens_out = (tokens_out or 0) + reasoning
         notes.append("exclusive_reasoning")

@@ -124,7 +124,7 @@ def count(value: Any) -> int | None:
     """A token count: a whole number, 0 and above, within 64 bits."""
     if value.__class__ is int:
         if 0 <= value <= INT64_MAX:
-            return value  # type: ignore[no-any-return]
+            return value
         raise BadValueError("negative" if value < 0 else "beyond 64 bits")
     if value is None:
         return None
@@ -146,7 +146,7 @@ def count(value: Any) -> int | None:
 
 def _number(value: Any) -> int | float | None:
     if value.__class__ is float or value.__class__ is int:
-        return value  # type: ignore[no-any-return]
+        return value
     if value.__class__ is str:
         stripped = value.strip().strip('"')
         if not stripped or stripped.lower() in ("none", "null", "undefined"):
@@ -164,7 +164,7 @@ def _number(value: Any) -> int | float | None:
     if value.__class__ is dict:
         value = unwrapped(value)
         if value.__class__ is float:
-            return value  # type: ignore[no-any-return]
+            return value
     if value is None:
         return None
     raise BadValueError("not a number")
@@ -203,13 +203,14 @@ def port(value: Any) -> int | None:
 
 def status(value: Any) -> str | None:
     """A status code, number or text, as short text."""
-    return text(value)
+    found: str | None = text(value)
+    return found
 
 
 def flag(value: Any) -> bool | None:
     """A truth value: a boolean, or one of the texts and numbers used for one."""
     if value.__class__ is bool:
-        return value  # type: ignore[no-any-return]
+        return value
     if value.__class__ is str:
         word = value.strip().strip('"').lower()
         if word in ("true", "1"):

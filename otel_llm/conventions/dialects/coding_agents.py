@@ -68,6 +68,8 @@ GEMINI_CLI = Dialect(
     scopes=("gemini-cli*", "gemini_cli*"),
     fingerprints=("gemini_cli.*", "thoughts_token_count"),
     provider="gcp.gemini",
+    # Thoughts are not inside output_token_count.
+    exclusive_reasoning=True,
     sources=(
         Source("cache_read_tokens", 140, "cached_content_token_count"),
         Source("reasoning_tokens", 100, "thoughts_token_count"),

@@ -3,7 +3,37 @@
 from otel_llm.conventions import names
 from otel_llm.conventions.dialect import Dialect, Prefix, Source
 
-_LIBRARIES = ["openai", "agno", "alephalpha", "anthropic", "bedrock", "chromadb", "cohere", "crewai", "google_generativeai", "groq", "haystack", "lancedb", "langchain", "llamaindex", "marqo", "mcp", "milvus", "mistralai", "ollama", "pinecone", "qdrant", "replicate", "sagemaker", "together", "transformers", "voyageai", "watsonx", "weaviate", "writer"]
+_LIBRARIES = [
+    "openai",
+    "agno",
+    "alephalpha",
+    "anthropic",
+    "bedrock",
+    "chromadb",
+    "cohere",
+    "crewai",
+    "google_generativeai",
+    "groq",
+    "haystack",
+    "lancedb",
+    "langchain",
+    "llamaindex",
+    "marqo",
+    "mcp",
+    "milvus",
+    "mistralai",
+    "ollama",
+    "pinecone",
+    "qdrant",
+    "replicate",
+    "sagemaker",
+    "together",
+    "transformers",
+    "voyageai",
+    "watsonx",
+    "weaviate",
+    "writer",
+]
 _PROPERTIES = "traceloop.association.properties."
 
 TRACELOOP = Dialect(
