@@ -27,6 +27,7 @@ without its cache parts: both as the real services do.
 import argparse
 import itertools
 import json
+import sys
 import threading
 import time
 import uuid
@@ -380,6 +381,11 @@ class ModelServer(ThreadingHTTPServer):
         self.first_token_delay = first_token_delay
         self.token_delay = token_delay
         self.calls: list[Call] = []
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that goes away is no error of the server."""
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)
 
     @property
     def url(self) -> str:

@@ -26,7 +26,7 @@ logger = logging.getLogger("otel_llm")
 FIRST_CHUNK = "gen_ai.response.time_to_first_chunk"
 CLIENTS = ("openai", "anthropic")
 """Clients whose ``Stream`` and ``AsyncStream`` are watched."""
-_SPANS = "_otel_llm_spans"
+_WATCH = "_otel_llm_watch"
 _originals: dict[tuple[type, str], Any] = {}
 _NS = 1_000_000_000
 
@@ -45,25 +45,43 @@ def mark_first_chunk(spans: list[Span]) -> None:
             logger.debug("a first chunk was not marked", exc_info=True)
 
 
+class _Watch:
+    """What a stream needs to know for its first chunk: the spans it belongs to, and when it was made."""
+
+    __slots__ = ("made", "spans")
+
+    def __init__(self) -> None:
+        self.spans = live_calls.claim()
+        self.made = time.time_ns()
+
+    def first_chunk(self) -> None:
+        """Marks the spans; those too that were opened after the stream was made, with an earlier start."""
+        try:
+            spans = self.spans or live_calls.claim(started_before=self.made)
+            mark_first_chunk(spans)
+        except Exception:  # telemetry never breaks the app
+            logger.debug("a first chunk was not marked", exc_info=True)
+
+
 class _Watched:
     """An iterator that marks its first item; everything else is the inner iterator's own."""
 
-    __slots__ = ("_inner", "_next", "_spans")
+    __slots__ = ("_inner", "_next", "_watch")
 
-    def __init__(self, inner: Iterator[Any], spans: list[Span]) -> None:
+    def __init__(self, inner: Iterator[Any], watch: _Watch) -> None:
         self._inner = inner
         self._next = inner.__next__
-        self._spans: list[Span] | None = spans
+        self._watch: _Watch | None = watch
 
     def __iter__(self) -> "_Watched":
         return self
 
     def __next__(self) -> Any:
-        if self._spans is None:
+        if self._watch is None:
             return self._next()
         item = self._next()
-        spans, self._spans = self._spans, None
-        mark_first_chunk(spans)
+        self._watch.first_chunk()
+        self._watch = None
         return item
 
     def __getattr__(self, name: str) -> Any:
@@ -73,24 +91,24 @@ class _Watched:
 class _WatchedAsync:
     """The same for an asynchronous iterator."""
 
-    __slots__ = ("_inner", "_next", "_spans")
+    __slots__ = ("_inner", "_next", "_watch")
 
-    def __init__(self, inner: AsyncIterator[Any], spans: list[Span]) -> None:
+    def __init__(self, inner: AsyncIterator[Any], watch: _Watch) -> None:
         self._inner = inner
         self._next = inner.__anext__
-        self._spans: list[Span] | None = spans
+        self._watch: _Watch | None = watch
 
     def __aiter__(self) -> "_WatchedAsync":
         return self
 
     def __anext__(self) -> Awaitable[Any]:
-        return self._next() if self._spans is None else self._first()
+        return self._next() if self._watch is None else self._first()
 
     async def _first(self) -> Any:
         item = await self._next()
-        spans, self._spans = self._spans, None
-        if spans is not None:
-            mark_first_chunk(spans)
+        watch, self._watch = self._watch, None
+        if watch is not None:
+            watch.first_chunk()
         return item
 
     def __getattr__(self, name: str) -> Any:
@@ -140,8 +158,7 @@ def _claiming(init: Any) -> Any:
     @functools.wraps(init)
     def claim_spans(self: Any, *args: Any, **kwargs: Any) -> None:
         try:
-            if spans := live_calls.claim():
-                setattr(self, _SPANS, spans)
+            setattr(self, _WATCH, _Watch())
         except Exception:  # telemetry never breaks the app
             logger.debug("the spans of a stream were not found", exc_info=True)
         init(self, *args, **kwargs)
@@ -151,8 +168,8 @@ def _claiming(init: Any) -> Any:
 
 def _watching(make: Any, watched: type[_Watched] | type[_WatchedAsync]) -> Any:
     @functools.wraps(make)
-    def watch(self: Any) -> Any:
-        spans = getattr(self, _SPANS, None)
-        return watched(make(self), spans) if spans else make(self)
+    def watch_stream(self: Any) -> Any:
+        watch = getattr(self, _WATCH, None)
+        return make(self) if watch is None else watched(make(self), watch)
 
-    return watch
+    return watch_stream

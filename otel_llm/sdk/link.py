@@ -1,11 +1,12 @@
 """One signal's way to its destination: opened late, safe across forks, never in the way of the app's end."""
 
 import atexit
+import contextvars
 import os
 import threading
 import time
 import weakref
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from otel_llm.errors import OtelLLMError
@@ -38,6 +39,35 @@ class Hurry:
         return self.failed or time.monotonic() > self.until
 
 
+class _Attempt:
+    """One export in a thread of its own, so that whoever waits for it can stop waiting: no socket can be hurried."""
+
+    def __init__(self, export: Callable[[], str | None]) -> None:
+        self._export = export
+        self._awake = threading.Event()
+        self.failure: str | None = "the app ended before they were taken"
+        """Why the items are lost; None when they are delivered."""
+
+    def wait(self) -> None:
+        """Returns when the export has ended, or was given up."""
+        context = contextvars.copy_context()  # it says that exports are not to be traced themselves
+        try:
+            threading.Thread(target=context.run, args=(self._run,), name="otel-llm-export", daemon=True).start()
+        except RuntimeError:  # the interpreter ends and starts no threads any more
+            self._run()
+        self._awake.wait()
+
+    def give_up(self) -> None:
+        """Stops the waiting; the export itself may still be stuck."""
+        self._awake.set()
+
+    def _run(self) -> None:
+        failure = self._export()
+        if not self._awake.is_set():
+            self.failure = failure
+            self._awake.set()
+
+
 class Link:
     """Sends one signal to one destination. Every method returns; none raises."""
 
@@ -47,7 +77,8 @@ class Link:
         self.loss = Loss(_NOUNS[signal], str(destination))
         self._outlet: Any = None
         self._hurry: Hurry | None = None
-        self._reset_locks()
+        self._attempt: _Attempt | None = None
+        self._sending = threading.Lock()
         _links.add(self)
         if hasattr(os, "register_at_fork"):
             mine = weakref.WeakMethod(self._after_fork)
@@ -58,24 +89,20 @@ class Link:
         _watch_the_end()
         with self._sending:
             if self._hurry is not None and self._hurry.over:
-                self.loss.record(count, "the app ended before they could be sent")
-                return False
-            with overheard() as stock:
-                try:
-                    if self._outlet is None:
-                        self._outlet = open_outlet(self._destination, self._signal, _LAST_EXPORT_S if self._hurry else None)
-                    result = self._outlet.export(items, **options)
-                    delivered = result is True or getattr(result, "name", "") == "SUCCESS"
-                    reason = stock.message or "refused"
-                except Exception as error:
-                    # whatever it is, it must not reach the app's threads
-                    delivered = False
-                    reason = str(error) if isinstance(error, OtelLLMError) else f"{type(error).__name__}: {error}"
-            if not delivered:
-                self.loss.record(count, reason)
-                if self._hurry is not None:
-                    self._hurry.failed = True
-            return delivered
+                failure: str | None = "the app ended before they could be sent"
+            elif self._destination.database_url is not None:
+                failure = self._export(items, options)
+            else:
+                self._attempt = attempt = _Attempt(lambda: self._export(items, options))
+                attempt.wait()
+                self._attempt = None
+                failure = attempt.failure
+            if failure is None:
+                return True
+            self.loss.record(count, failure)
+            if self._hurry is not None:
+                self._hurry.failed = True
+            return False
 
     def hurry(self, hurry: Hurry, *, grace_until: float) -> None:
         """The app ends: lets an export that is under way finish until ``grace_until``, keeps all later ones short."""
@@ -88,28 +115,38 @@ class Link:
             self._sending.release()
         else:
             hurry.failed = True
-        if outlet is not None:
-            with overheard():
-                _close(outlet)  # also ends its wait between two attempts
+            if (attempt := self._attempt) is not None:
+                attempt.give_up()
+        _close(outlet)
+
+    def _export(self, items: Any, options: Mapping[str, Any]) -> str | None:
+        """Why the items are lost; None when they are delivered."""
+        with overheard() as stock:
+            try:
+                outlet = self._outlet
+                if outlet is None:
+                    timeout_s = _LAST_EXPORT_S if self._hurry else None
+                    outlet = self._outlet = open_outlet(self._destination, self._signal, timeout_s)
+                result = outlet.export(items, **options)
+            except Exception as error:  # whatever it is, it must not reach the app's threads
+                return str(error) if isinstance(error, OtelLLMError) else f"{type(error).__name__}: {error}"
+            delivered = result is True or getattr(result, "name", "") == "SUCCESS"
+            return None if delivered else stock.message or "refused"
 
     def close(self) -> None:
         """Ends the link; what is sent later opens it anew."""
         outlet, self._outlet = self._outlet, None
-        if outlet is not None:
-            with overheard():
-                _close(outlet)
+        _close(outlet)
         self.loss.conclude()
-
-    def _reset_locks(self) -> None:
-        self._sending = threading.Lock()
 
     def _after_fork(self) -> None:
         if self._outlet is not None:
             _inherited.append(self._outlet)
         self._outlet = None
         self._hurry = None
+        self._attempt = None
         self.loss.count = 0
-        self._reset_locks()
+        self._sending = threading.Lock()
 
 
 def hurry(links: Iterable[Link]) -> None:
@@ -121,10 +158,14 @@ def hurry(links: Iterable[Link]) -> None:
 
 
 def _close(outlet: Any) -> None:
-    try:
-        outlet.shutdown()
-    except Exception:  # the app is ending; there is nobody to tell
+    """Ends an outlet, and its wait between two attempts."""
+    if outlet is None:
         return
+    with overheard():
+        try:
+            outlet.shutdown()
+        except Exception:  # the app is ending; there is nobody to tell
+            return
 
 
 _watched = False

@@ -56,21 +56,34 @@ def started(span: Span, scope: str) -> None:
         _entries.set((*alive, _Entry(span))[-_DEEPEST:])
 
 
-def claim() -> list[Span]:
-    """The recording LLM-call spans around the caller that no stream has claimed yet, each once."""
-    found: list[Span] = []
+def claim(started_before: int | None = None) -> list[Span]:
+    """The recording LLM-call spans around the caller that no stream has claimed yet, each once.
+
+    ``started_before`` (ns since 1970) leaves out spans with a later start.
+    """
+    found: dict[int, Span] = {}
+    taken: set[int] = set()
     for entry in _entries.get():
         span = entry.live()
-        if span is not None and not entry.taken and is_generating_call(attributes_of(span)):
+        if span is None:
+            continue
+        span_id = span.get_span_context().span_id
+        if entry.taken:
+            taken.add(span_id)
+        elif _is_call_of(span, started_before):
             entry.taken = True
-            found.append(span)
+            found[span_id] = span
     current = trace.get_current_span()
-    if current.is_recording() and is_generating_call(attributes_of(current)):
-        known = {span.get_span_context().span_id for span in found}
-        taken = {span.get_span_context().span_id for entry in _entries.get() if (span := entry.live())}
-        if current.get_span_context().span_id not in known | taken:
-            found.append(current)
-    return found
+    if current.is_recording() and _is_call_of(current, started_before):
+        span_id = current.get_span_context().span_id
+        if span_id not in taken:
+            found.setdefault(span_id, current)
+    return list(found.values())
+
+
+def _is_call_of(span: Span, started_before: int | None) -> bool:
+    in_time = started_before is None or (getattr(span, "start_time", None) or 0) <= started_before
+    return in_time and is_generating_call(attributes_of(span))
 
 
 def attributes_of(span: Span) -> Mapping[str, Any]:
