@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from flask import Blueprint, Flask
 
-from query_api import admin, agentlens, flashback, health, langdb, langfuse
+from query_api import admin, agentlens, flashback, health, langdb, langfuse, reports
 from query_api.answers import add_security_headers
 from query_api.errors import handle_errors
 
@@ -18,6 +18,7 @@ BLUEPRINTS: tuple[Callable[["Collector"], Blueprint], ...] = (
     flashback.blueprint,
     agentlens.blueprint,
     health.blueprint,
+    reports.blueprint,
     admin.blueprint,
 )
 MAX_BODY_BYTES = 1024 * 1024

@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 from otel_llm.access import Register, documents
 from otel_llm.access.audit import OPERATOR
-from otel_llm.cli.server_client import ServerClient
+from otel_llm.cli.server_client import ServerClient, ServerError
 from otel_llm.cli.store_options import StoreOptions, reach
 from otel_llm.store.engines.base import Engine
 
@@ -138,6 +138,12 @@ class ServerDesk:
         return [entry for entry in entries if project in (None, entry["project"])]
 
     def _ask(self, method: str, path: str, body: Document | None = None) -> Document:
-        answer = self._client.ask(method, "/api/v1/admin" + path, body)
+        try:
+            answer = self._client.ask(method, "/api/v1/admin" + path, body)
+        except ServerError as error:
+            if error.status in (401, 403):
+                way_out = "Whoever holds the database can also stop the server and run this again."
+                raise ServerError(f"{error}. {way_out}".replace("..", "."), error.status) from None
+            raise
         assert isinstance(answer, dict)  # noqa: S101 every admin endpoint answers an object
         return answer
