@@ -220,7 +220,8 @@ def main() -> None:
             kind, size, total = runs[name]
             load, cpu = run(server, kind, size, total, args.connections)
             print(
-                f"| {name}, {size} spans a request | {load.spans / load.seconds:,.0f} | {len(load.latencies) / load.seconds:,.0f} "
+                f"| {name}, {size} spans a request | {load.spans / load.seconds:,.0f} "
+                f"| {len(load.latencies) / load.seconds:,.0f} "
                 f"| {load.percentile(0.5):.1f} | {load.percentile(0.99):.1f} | {cpu / load.spans * 1e5:.2f} "
                 f"| {load.cpu_s / load.spans * 1e5:.2f} | {server.memory_mb(peak=True):.0f} |",
                 flush=True,

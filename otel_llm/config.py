@@ -69,6 +69,10 @@ class Settings(BaseSettings):
     """Largest OTLP message, after decompression (the limit OTLP 1.11 recommends)."""
     ingest_budget_bytes: Bytes = 256 * MIB
     """Bytes of requests in flight, all protocols together, before senders are told to come back."""
+    duckdb_threads: int | None = None
+    """Threads of DuckDB; None is half of the cores."""
+    duckdb_memory_limit: str | None = "400MB"
+    """Most memory DuckDB takes for buffers before it spills to disk."""
     query_timeout_s: Seconds = 30.0
     """Longest time one query may run."""
     shutdown_timeout_s: Seconds = 25.0
@@ -96,7 +100,7 @@ class Settings(BaseSettings):
     tls_client_ca_file: Path | None = None
     """Certificate authorities (PEM) whose client certificates are required (mutual TLS)."""
     cors_origins: Texts = ()
-    """Web origins, separated by commas, that may call the query API from a browser; none by default."""
+    """Web origins, separated by commas, that may call from a browser, * for all; none by default."""
     keys_refresh_s: Seconds = 2.0
     """How often keys and projects changed by other processes are looked for."""
 
@@ -158,7 +162,3 @@ class Settings(BaseSettings):
     def tls(self) -> bool:
         """True when every port speaks TLS."""
         return self.tls_cert_file is not None
-    duckdb_threads: int | None = None
-    """Threads of DuckDB; None is one for each core."""
-    duckdb_memory_limit: str | None = "400MB"
-    """Most memory DuckDB takes for buffers before it spills to disk."""

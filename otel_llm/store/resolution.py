@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from otel_llm.conventions.counting import ONLY_CALL, Decision, decide, restore, takeover
+from otel_llm.conventions.nesting import may_mirror
 from otel_llm.spans import CALL_ROLES, SlimSpan, SpanBatch, SpanKey
 from otel_llm.store.engines.base import Change, ResponseKey, TraceKey, WriteSession
 
@@ -37,7 +38,7 @@ def resolve(
     if not batch.size:
         return Resolution(Change(), set())
     stored = _Stored(session, min(batch["start_ns"]) - margin_ns, max(batch["start_ns"]) + margin_ns)
-    stored.load(traces, _responses(batch))
+    stored.load(traces, responses_of(batch))
     keys: list[SpanKey] = list(zip(batch["project"], batch["trace_id"], batch["span_id"], strict=True))
     insert, replace, duplicates = _exactly_once(batch, keys, stored.by_key)
     changed = _count(batch, keys, [*insert, *replace], stored, reprice)
@@ -78,7 +79,8 @@ class _Stored:
         return self._session.fetch(keys, *self._range)
 
 
-def _responses(batch: SpanBatch) -> set[ResponseKey]:
+def responses_of(batch: SpanBatch) -> set[ResponseKey]:
+    """The (project, response id) of the calls of a batch."""
     return {
         (project, response_id)
         for project, response_id, role in zip(batch["project"], batch["response_id"], batch["role"], strict=True)
@@ -129,6 +131,8 @@ def _count(batch: SpanBatch, keys: list[SpanKey], rows: list[int], stored: _Stor
     roles = batch["role"]
     calls = [row for row in rows if roles[row] in CALL_ROLES]
     contested = _contested(batch, keys, calls, stored.by_key)
+    # A commit that is tried again finds what the first attempt filled in: settling clears it.
+    contested.update((keys[row][0], keys[row][1]) for row in calls if batch["filled"][row])
     for row in calls:
         if (keys[row][0], keys[row][1]) not in contested:
             _apply(batch, row, ONLY_CALL)
@@ -147,40 +151,56 @@ def _count(batch: SpanBatch, keys: list[SpanKey], rows: list[int], stored: _Stor
 
 
 def _contested(batch: SpanBatch, keys: list[SpanKey], calls: list[int], stored: dict[SpanKey, SlimSpan]) -> set[TraceKey]:
-    """Traces in which a call may not be alone: more than one call, or a response id shared with another trace."""
-    response_ids = batch["response_id"]
-    own = {keys[row]: response_ids[row] for row in calls}
-    per_trace: dict[TraceKey, int] = {}
-    per_response: dict[ResponseKey, TraceKey] = {}
+    """Traces whose calls may be copies of each other; every call of another trace is its own only record.
+
+    Calls are copies only when they share a response id or one of them has none, or when a server mirrors a client: a trace
+    of many calls with response ids of their own needs no look at its tree.
+    """
+    response_ids, kinds, scopes = batch["response_id"], batch["kind"], batch["scope_name"]
+    own = {keys[row]: (response_ids[row], may_mirror(kinds[row], scopes[row])) for row in calls}
+    older = (
+        (key, (slim.response_id, may_mirror(slim.kind, slim.scope_name) or not slim.counted or bool(slim.filled)))
+        for key, slim in stored.items()
+        if slim.is_call and key not in own
+    )
+    seen: set[TraceKey] = set()
+    several: set[TraceKey] = set()
+    unclear: set[TraceKey] = set()
     contested: set[TraceKey] = set()
-    older = ((key, slim.response_id) for key, slim in stored.items() if slim.is_call and key not in own)
-    for (project, trace_id, _), response_id in chain(own.items(), older):
+    first_of: dict[ResponseKey, TraceKey] = {}
+    for (project, trace_id, _), (response_id, look) in chain(own.items(), older):
         trace = (project, trace_id)
-        per_trace[trace] = per_trace.get(trace, 0) + 1
-        if response_id:
-            first = per_response.setdefault((project, response_id), trace)
-            if first != trace:
+        if trace in seen:
+            several.add(trace)
+        else:
+            seen.add(trace)
+        if response_id is None or look:
+            unclear.add(trace)
+        if response_id is not None:
+            first = first_of.setdefault((project, response_id), trace)
+            if first is not trace:
                 contested.update((first, trace))
-    contested.update(trace for trace, count in per_trace.items() if count > 1)
-    return contested
+    return contested | (several & unclear)
 
 
 def _rows_needed(
     decisions: dict[SpanKey, Decision], slims: dict[SpanKey, SlimSpan], in_batch: dict[SpanKey, int]
 ) -> set[SpanKey]:
     """Stored rows that must be read in full: their decision changed, or their group of copies touches the batch."""
-    needed: set[SpanKey] = set()
+    changed: set[SpanKey] = set()
     for key, decision in decisions.items():
         slim = slims[key]
         if key not in in_batch:
             suppressor = decision.suppressed_by[2] if decision.suppressed_by else None
             if (slim.counted, slim.suppressed_by, slim.reason) != (decision.counted, suppressor, decision.reason):
-                needed.add(key)
+                changed.add(key)
+    needed = set(changed)
+    for key, decision in decisions.items():
         if decision.donors:
             group = {key, *decision.donors}
-            if any(member in in_batch for member in group) or key in needed:
+            if any(member in in_batch or member in changed for member in group):
                 needed.update(member for member in group if member not in in_batch)
-        elif slim.filled and key not in in_batch:
+        elif slims[key].filled and key not in in_batch:
             needed.add(key)
     return needed
 
@@ -197,7 +217,9 @@ class _Copies:
     def own_values(self, key: SpanKey) -> dict[str, Any] | None:
         """The row without what it took over; None when a stored row is gone."""
         if key in self.in_batch:
-            return self.batch.row(self.in_batch[key])
+            row = self.batch.row(self.in_batch[key])
+            restore(row)
+            return row
         if key in self.in_fetched:
             row = self.fetched.row(self.in_fetched[key])
             restore(row)

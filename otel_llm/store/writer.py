@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 
 from otel_llm.errors import StoreUnavailable
 from otel_llm.spans import Finding, MetricPoint, Rejection, SpanBatch
-from otel_llm.store.engines.base import Engine
-from otel_llm.store.resolution import Repricer, Resolution, resolve
+from otel_llm.store.engines.base import Engine, WriteSession
+from otel_llm.store.resolution import Repricer, Resolution, resolve, responses_of
 
 log = logging.getLogger(__name__)
 
@@ -40,6 +40,7 @@ class Work:
 class WriterStatistics:
     """Running totals of the writer, for /metrics."""
 
+    submitted: int = 0
     commits: int = 0
     failed_commits: int = 0
     spans: int = 0
@@ -85,6 +86,7 @@ class Writer:
             if self._stopping:
                 raise StoreUnavailable("the server is shutting down")
             self._waiting.append(work)
+            self.statistics.submitted += 1
             self.statistics.waiting_spans += work.batch.size
             self._wake.notify()
         work.done.wait()
@@ -155,29 +157,34 @@ class Writer:
 
     def _failed(self, works: list[Work], error: Exception) -> None:
         """A commit of several requests that fails is tried once more request by request: what one of them carries must
-        not cost the others."""
+        not cost the others. When the store itself does not answer, all fail at once."""
         self.statistics.failed_commits += 1
-        if len(works) > 1:
+        if len(works) > 1 and not isinstance(error, StoreUnavailable):
             log.warning("commit of %d requests failed, trying each alone: %s", len(works), error)
             for work in works:
                 self._commit([work])
             return
         log.error("commit failed: %s", error, exc_info=error)
-        works[0].error = error
-        works[0].done.set()
+        for work in works:
+            work.error = error
+            work.done.set()
 
     def _write(self, works: list[Work]) -> None:
         batch = SpanBatch.concat([work.batch for work in works])
         projects, trace_ids = batch["project"], batch["trace_id"]
         traces = set(zip(projects, trace_ids, strict=True))
-        with self._engine.write(traces) as session:
+        responses = responses_of(batch) if self._engine.capabilities.shared else ()
+
+        def decide(session: WriteSession) -> Resolution:
             resolution = resolve(batch, traces, session, self._margin_ns, self._reprice)
             change = resolution.change
             change.findings = [finding for work in works for finding in work.findings]
             change.metric_points = [point for work in works for point in work.metric_points]
             change.rejections = [rejection for work in works for rejection in work.rejections]
             session.apply(change)
-        _answer(works, resolution)
+            return resolution
+
+        _answer(works, self._engine.commit(traces, responses, decide))
 
 
 def _answer(works: list[Work], resolution: Resolution) -> None:

@@ -6,14 +6,16 @@ An engine owns its connections and its DDL. The writer is the only caller of :me
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
 
 from otel_llm.spans import Finding, MetricPoint, Rejection, SlimSpan, SpanBatch, SpanKey
+
+Result = TypeVar("Result")
 
 TraceKey = tuple[str, bytes]
 """(project, trace_id)."""
@@ -44,6 +46,18 @@ class Change:
     rejections: Sequence[Rejection] = ()
 
 
+class WriteConflict(Exception):  # noqa: N818 an event of the work, not a fault
+    """A unit of work met another one. Nothing of it was written, and it may be done again on these keys as well."""
+
+    def __init__(
+        self, reason: str, traces: Collection[TraceKey] = (), responses: Collection[ResponseKey] = (), wait_s: float = 0.0
+    ) -> None:
+        super().__init__(reason)
+        self.traces = traces
+        self.responses = responses
+        self.wait_s = wait_s
+
+
 class WriteSession(ABC):
     """One atomic unit of work: ask, decide, apply. Committed when its context ends without an error."""
 
@@ -69,6 +83,10 @@ class Functions(ABC):
     @abstractmethod
     def percentile(self, value: sa.ColumnElement[Any], fraction: float) -> sa.ColumnElement[Any]:
         """Percentile over the non-null values of a group, interpolated linearly."""
+
+    def percentiles(self, value: sa.ColumnElement[Any], fractions: Sequence[float]) -> list[sa.ColumnElement[Any]]:
+        """One :meth:`percentile` for each fraction; an engine that finds several in one sort says so here."""
+        return [self.percentile(value, fraction) for fraction in fractions]
 
     @abstractmethod
     def exact_sum(self, value: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
@@ -121,8 +139,20 @@ class Engine(ABC):
         """Connects and brings the schema up to date. Raises StoreBusy, StoreMismatch or StoreError."""
 
     @abstractmethod
-    def write(self, traces: Collection[TraceKey]) -> AbstractContextManager[WriteSession]:
-        """A unit of work on these traces; on a shared engine no other process decides about them meanwhile."""
+    def write(
+        self, traces: Collection[TraceKey], responses: Collection[ResponseKey] = ()
+    ) -> AbstractContextManager[WriteSession]:
+        """A unit of work on these traces, and on calls with these response ids; on a shared engine no other process decides
+        about them meanwhile. Raises StoreUnavailable when the server does not answer, WriteConflict when another unit of
+        work came between."""
+
+    def commit(
+        self, traces: Collection[TraceKey], responses: Collection[ResponseKey], work: Callable[[WriteSession], Result]
+    ) -> Result:
+        """Does a unit of work and commits it. ``work`` may be called again after a conflict, so it starts from scratch each
+        time. Raises StoreUnavailable when nothing of it is stored."""
+        with self.write(traces, responses) as session:
+            return work(session)
 
     @abstractmethod
     def interrupt(self, connection: sa.Connection) -> None:

@@ -5,6 +5,7 @@ primary key: an index on the ids tripled the file and halved ingest, while one s
 pruned by zone maps, gives the same exactness.
 """
 
+import os
 import threading
 import weakref
 from collections.abc import Collection, Iterator, Sequence
@@ -44,6 +45,12 @@ _SLIM_COLUMNS = ", ".join(f"s.{name}" for name in SlimSpan._fields)
 _ALL_COLUMNS = ", ".join(f"s.{name}" for name in FIELD_NAMES)
 
 
+def default_threads() -> int:
+    """Half of the cores: the receiver wants the rest. With one thread an insert of 4,096 spans takes 8 us of processor time a
+    span; with two, on two cores, 17 us, and an hourly aggregate over 1 M spans gets no faster."""
+    return max(1, (os.cpu_count() or 2) // 2)
+
+
 class DuckDBEngine(Engine):
     """The store in one DuckDB file, or in memory when the path is empty (for tests)."""
 
@@ -57,8 +64,7 @@ class DuckDBEngine(Engine):
             "wal_autocheckpoint": WAL_CHECKPOINT,
             "preserve_insertion_order": False,
         }
-        if threads:
-            self._config["threads"] = threads
+        self._config["threads"] = threads or default_threads()
         if memory_limit:
             self._config["memory_limit"] = memory_limit
         self._base: duckdb.DuckDBPyConnection | None = None
@@ -153,7 +159,7 @@ class DuckDBEngine(Engine):
 
     # -- writing
     @contextmanager
-    def write(self, traces: Collection[TraceKey]) -> Iterator[WriteSession]:
+    def write(self, traces: Collection[TraceKey], responses: Collection[ResponseKey] = ()) -> Iterator[WriteSession]:
         with self._write_lock:
             if self._broken:
                 self._reopen()
