@@ -1,17 +1,18 @@
 """Flashback: GET /aistats/daily and /aistats/minute."""
 
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from flask import Blueprint, Response, request
 
-from otel_llm.store.queries.ai_stats import AiStats, Filters, Row, ai_stats
+from otel_llm.store.queries.ai_stats import Filters, ai_stats
 from otel_llm.store.queries.ai_stats_dimensions import llm_type
 from otel_llm.store.queries.reading import reading
 from otel_llm.store.queries.window import DAY_NS, Window
 from query_api.access import reader_of
 from query_api.answers import answer
 from query_api.errors import ApiError, product_of
+from query_api.flashback_row import shaped
 from query_api.instants import Instant, parse_instant
 
 if TYPE_CHECKING:
@@ -32,17 +33,6 @@ FILTERS: dict[str, str] = {
     "conversationUuid": "session_id",
 }
 """Query parameter to dimension."""
-COLUMNS: dict[str, str] = {
-    "repoId": "repo_id",
-    "aiLlmId": "ai_llm_id",
-    "repoAiApiKeyId": "api_key_id",
-    "llmType": "llm_type",
-    "llmModel": "llm_model",
-    "host": "host",
-    "userUuid": "user_id",
-    "conversationUuid": "session_id",
-}
-"""Row field to dimension."""
 
 
 def blueprint(collector: "Collector") -> Blueprint:
@@ -55,7 +45,7 @@ def blueprint(collector: "Collector") -> Blueprint:
         filters = list_filters()
         with reading(collector.engine, collector.settings.query_timeout_s) as reader:
             rows = ai_stats(reader, caller.project, window, filters, unit)
-        return answer({"success": True, "data": [_row(row) for row in rows]})
+        return answer({"success": True, "data": [shaped(row) for row in rows]})
 
     @routes.get("/aistats/daily")
     def daily() -> Response:
@@ -107,25 +97,3 @@ def _last_ns(end: Instant) -> int:
     if end.date_only:
         return end.ns + DAY_NS - 1
     return end.ns + _MS_NS - 1 if end.fraction_digits <= _MS_DIGITS else end.ns
-
-
-def _row(row: Row) -> dict[str, Any]:
-    stats: AiStats = row.stats
-    grain = row.grain._asdict()
-    return {
-        "timestamp": row.bucket,
-        **{name: grain[dimension] for name, dimension in COLUMNS.items()},
-        "tokensIn": str(stats.input_tokens + stats.guard_input_tokens),
-        "tokensOut": str(stats.output_tokens + stats.guard_output_tokens),
-        "llmTokensIn": str(stats.input_tokens),
-        "llmTokensOut": str(stats.output_tokens),
-        "activeConversations": 1 if row.grain.session_id else 0,
-        "apiCalls": stats.calls,
-        "policyViolations": len(stats.findings),
-        "numAlerts": stats.count(0, "alert"),
-        "numBlocks": stats.count(0, "block"),
-        "numSeverityLow": stats.count(1, "low"),
-        "numSeverityMedium": stats.count(1, "medium"),
-        "numSeverityHigh": stats.count(1, "high"),
-        "latency_ms": stats.duration_ns / (stats.calls * 1_000_000) if stats.calls else 0,
-    }

@@ -26,6 +26,19 @@ _NS_PER_MS = 1_000_000
 _NS_PER_S = 1_000_000_000
 
 
+def _named(prefix: str) -> tuple[str, ...]:
+    return tuple(f"{prefix}_{name}" for name in PERCENTILES)
+
+
+_PERCENTILES: dict[str, tuple[tuple[str, ...], float, int]] = {
+    "duration_ns": (_named("duration"), 10 / _NS_PER_MS, 10),
+    "ttft_ns": (_named("ttft"), 10 / _NS_PER_MS, 10),
+    "tps": (_named("tps"), 100, 100),
+    "tpot_s": (_named("tpot"), 100, 100),
+}
+"""Value to the fields its percentiles are shown in, and their rounding: to ms with 1 decimal, to rates with 2."""
+
+
 def blueprint(collector: "Collector") -> Blueprint:
     """The endpoints."""
     routes = Blueprint("langdb", __name__)
@@ -101,27 +114,31 @@ def analytics_row(row: Analytics, *, grouped: bool) -> dict[str, Any]:
     """The documented fields of one analytics row: ms with 1 decimal, rates with 2, sums and the error rate unrounded."""
     mean_duration = ratio(row.duration_ns, row.requests * _NS_PER_MS, 1)
     mean_ttft = ratio(row.ttft_ns, row.requests * _NS_PER_MS, 1)
-    values = row.percentiles
     return {
         "total_cost": row.cost,
         "total_requests": row.requests,
         "total_duration": row.duration_ns / _NS_PER_MS,
         "avg_duration": mean_duration,
         "duration": mean_duration,
-        **{f"duration_{name}": rounded(values[f"duration_ns_{name}"], 1, _NS_PER_MS) for name in PERCENTILES},
+        **_percentiles(row, "duration_ns"),
         "total_input_tokens": row.input_tokens,
         "total_output_tokens": row.output_tokens,
         "avg_ttft": mean_ttft,
         "ttft": mean_ttft,
-        **{f"ttft_{name}": rounded(values[f"ttft_ns_{name}"], 1, _NS_PER_MS) for name in PERCENTILES},
+        **_percentiles(row, "ttft_ns"),
         "tps": ratio((row.input_tokens + row.output_tokens) * _NS_PER_S, row.duration_ns, 2),
-        **{f"tps_{name}": rounded(values[f"tps_{name}"], 2) for name in PERCENTILES},
+        **_percentiles(row, "tps"),
         "tpot": ratio(row.duration_ns, row.output_tokens * _NS_PER_S, 2),
-        **{f"tpot_{name}": rounded(values[f"tpot_s_{name}"], 2) for name in PERCENTILES},
+        **_percentiles(row, "tpot_s"),
         "error_rate": row.errors / row.requests,
         "error_request_count": row.errors,
         **({"tag_tuple": list(row.group)} if grouped else {}),
     }
+
+
+def _percentiles(row: Analytics, value: str) -> dict[str, float]:
+    names, factor, scale = _PERCENTILES[value]
+    return {name: rounded(found, factor, scale) for name, found in zip(names, row.percentiles[value], strict=True)}
 
 
 def _usage(found: usage.Usage) -> dict[str, Any]:

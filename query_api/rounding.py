@@ -2,8 +2,8 @@
 
 import math
 
-_NOISE = 1e-7
-"""Part of the last digit that interpolation in doubles may be off: a value that close below a half counts as the half."""
+_HALF = 0.5 + 1e-7
+"""Interpolation in doubles may be off by that small part of the last digit: a value so close below a half is the half."""
 
 
 def ratio(numerator: int, denominator: int, places: int) -> float:
@@ -14,9 +14,6 @@ def ratio(numerator: int, denominator: int, places: int) -> float:
     return ((2 * numerator * scale + denominator) // (2 * denominator)) / scale
 
 
-def rounded(value: float | None, places: int, unit: float = 1.0) -> float:
-    """A non-negative double in units of ``unit``, rounded; 0 for None."""
-    if value is None:
-        return 0.0
-    scale: int = 10**places
-    return math.floor(value / unit * scale + 0.5 + _NOISE) / scale
+def rounded(value: float | None, factor: float, scale: int) -> float:
+    """A non-negative double times ``factor``, rounded to a whole number of ``1/scale``; 0 for None."""
+    return 0.0 if value is None else math.floor(value * factor + _HALF) / scale

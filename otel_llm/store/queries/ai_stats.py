@@ -1,16 +1,17 @@
 """Calls and policy findings at full grain: time, repository, endpoint, key, model, host, user and conversation
 (Flashback's statistics)."""
 
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
-from typing import NamedTuple
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import sqlalchemy as sa
 
 from otel_llm.store.queries import ai_stats_dimensions as dimensions
 from otel_llm.store.queries.ai_stats_dimensions import Grain
 from otel_llm.store.queries.attribution import Attributed, attribute
 from otel_llm.store.queries.call import SPAN, Column
 from otel_llm.store.queries.calls import Calls, storable
-from otel_llm.store.queries.metrics import TOTALS, aggregates
+from otel_llm.store.queries.metrics import aggregates
 from otel_llm.store.queries.reading import Reader
 from otel_llm.store.queries.window import Window
 
@@ -18,30 +19,34 @@ Filters = Mapping[str, Collection[str]]
 """Dimension (a field of :class:`Grain`) to the values that pass; all dimensions must pass."""
 
 
-@dataclass(slots=True)
-class AiStats:
-    """What happened at one grain. ``*_tokens`` are the models', ``guard_*`` those of guardrails' model calls beside them."""
+class Row(NamedTuple):
+    """One row: ``bucket`` in epoch seconds, the fields of :class:`Grain`, and what happened there.
 
+    ``input_tokens`` and ``output_tokens`` are the models', ``guard_*`` those of guardrails' model calls beside them;
+    ``findings`` are (action, severity) of each policy finding, in lower case.
+    """
+
+    bucket: int
+    repo_id: str
+    ai_llm_id: str
+    api_key_id: str
+    llm_type: str
+    llm_model: str
+    host: str
+    user_id: str
+    session_id: str
     calls: int = 0
     input_tokens: int = 0
     output_tokens: int = 0
     duration_ns: int = 0
     guard_input_tokens: int = 0
     guard_output_tokens: int = 0
-    findings: list[tuple[str, str]] = field(default_factory=list)
-    """(action, severity) of each policy finding, in lower case."""
-
-    def count(self, kind: int, value: str) -> int:
-        """How many findings have the action (kind 0) or severity (kind 1)."""
-        return sum(finding[kind] == value for finding in self.findings)
+    findings: tuple[tuple[str, str], ...] = ()
 
 
-class Row(NamedTuple):
-    """One row of the answer; ``bucket`` in epoch seconds."""
-
-    bucket: int
-    grain: Grain
-    stats: AiStats
+_PLACE = 1 + len(Grain._fields)
+"""How many fields of a row say where it is."""
+_SUMS = ("input_sum", "output_sum", "duration_ns_sum")
 
 
 def ai_stats(reader: Reader, project: str, window: Window, filters: Filters, unit: str) -> list[Row]:
@@ -53,18 +58,40 @@ def ai_stats(reader: Reader, project: str, window: Window, filters: Filters, uni
         functions.bucket(SPAN.start_ns, unit).label("bucket_start"),
         *(expressions[name].label(f"by_{name}") for name in Grain._fields),
     ]
-    statement = calls.grouped(keys, *aggregates(functions, TOTALS)).where(*_conditions(expressions, filters))
-    rows: dict[tuple[int, Grain], AiStats] = {}
-    width = len(keys)
-    for row in reader.rows(statement):
-        rows[int(row[0]), Grain(*row[1:width])] = AiStats(
-            int(row.call_count), int(row.input_sum or 0), int(row.output_sum or 0), int(row.duration_ns_sum or 0)
+    # Sums as text: 128-bit integers reach Python four times slower, and answers here may have very many rows.
+    sums = [sa.cast(sum_, sa.Text()).label(f"{sum_.name}_text") for sum_ in aggregates(functions, _SUMS)]
+    statement = calls.grouped(keys, sa.func.count(), *sums).where(*_conditions(expressions, filters))
+    statement = statement.order_by(*(sa.literal_column(str(place)) for place in range(1, _PLACE + 1)))
+    rows = [_row(found) for found in reader.rows(statement)]
+    corrections = [item for item in attribute(reader, project, window, unit) if item.time_ns in window]
+    rows = _corrected(rows, [item for item in corrections if _passes(item.grain, filters)])
+    # The database has sorted already, perhaps by a language's alphabet; what it got right costs nothing here.
+    return sorted(rows, key=lambda row: row[:_PLACE])
+
+
+def _row(found: Sequence[Any]) -> Row:
+    *place, calls, input_tokens, output_tokens, duration_ns = found
+    return Row._make((*place, calls, int(input_tokens or 0), int(output_tokens or 0), int(duration_ns or 0), 0, 0, ()))
+
+
+def _corrected(rows: list[Row], corrections: Sequence[Attributed]) -> list[Row]:
+    """The rows with the corrections added; a row without calls and findings disappears."""
+    if not corrections:
+        return rows
+    by_place: dict[tuple[Any, ...], Row] = {row[:_PLACE]: row for row in rows}
+    for item in corrections:
+        place = (item.bucket, *item.grain)
+        row = by_place.get(place) or Row(*place)
+        by_place[place] = row._replace(
+            calls=row.calls + item.calls,
+            input_tokens=row.input_tokens + item.input_tokens,
+            output_tokens=row.output_tokens + item.output_tokens,
+            duration_ns=row.duration_ns + item.duration_ns,
+            guard_input_tokens=row.guard_input_tokens + item.guard_input_tokens,
+            guard_output_tokens=row.guard_output_tokens + item.guard_output_tokens,
+            findings=row.findings if item.finding is None else (*row.findings, item.finding),
         )
-    for item in attribute(reader, project, window, unit):
-        if item.time_ns in window and _passes(item.grain, filters):
-            _add(rows, item)
-    found = [Row(bucket, grain, stats) for (bucket, grain), stats in rows.items() if stats.calls or stats.findings]
-    return sorted(found, key=lambda row: (row.bucket, row.grain))
+    return [row for row in by_place.values() if row.calls or row.findings]
 
 
 def _conditions(expressions: Mapping[str, Column], filters: Filters) -> list[Column]:
@@ -73,15 +100,3 @@ def _conditions(expressions: Mapping[str, Column], filters: Filters) -> list[Col
 
 def _passes(grain: Grain, filters: Filters) -> bool:
     return all(getattr(grain, name) in values for name, values in filters.items())
-
-
-def _add(rows: dict[tuple[int, Grain], AiStats], item: Attributed) -> None:
-    stats = rows.setdefault((item.bucket, item.grain), AiStats())
-    stats.calls += item.calls
-    stats.input_tokens += item.input_tokens
-    stats.output_tokens += item.output_tokens
-    stats.duration_ns += item.duration_ns
-    stats.guard_input_tokens += item.guard_input_tokens
-    stats.guard_output_tokens += item.guard_output_tokens
-    if item.finding is not None:
-        stats.findings.append(item.finding)

@@ -8,10 +8,11 @@ from typing import Any, Literal, NamedTuple
 from otel_llm.store.queries import dimensions
 from otel_llm.store.queries.call import SPAN, Column
 from otel_llm.store.queries.calls import CallFilter, Calls, storable
-from otel_llm.store.queries.metrics import METRICS, PERCENTILE_VALUES, PERCENTILES, aggregates
+from otel_llm.store.queries.metrics import PERCENTILE_VALUES, PERCENTILES, aggregates, percentiles
 from otel_llm.store.queries.reading import Reader
 from otel_llm.store.queries.window import Window
 
+_SUMS = ("call_count", "error_count", "cost_sum", "input_sum", "output_sum", "duration_ns_sum", "ttft_ns_sum")
 Group = Literal["provider", "model", "tag"]
 
 
@@ -36,8 +37,8 @@ class Analytics(NamedTuple):
     output_tokens: int
     duration_ns: int
     ttft_ns: int
-    percentiles: dict[str, float | None]
-    """``duration_ns_p50`` ... ``tpot_s_p99``."""
+    percentiles: dict[str, tuple[float | None, ...]]
+    """For each name of PERCENTILE_VALUES, one value for each of PERCENTILES."""
 
 
 def analytics(
@@ -55,16 +56,17 @@ def analytics(
             labels = _tag_labels(reader, calls)
         group_columns += _columns(reader, group, grouping.tag_keys, labels)
     keys += [column.label(f"group_{index}") for index, column in enumerate(group_columns)]
-    statement = calls.grouped(keys, *aggregates(reader.functions, METRICS))
-    width = len(group_columns)
-    whole_tags = _whole_tag_places(grouping)
-    found = [
-        _row(row, unit is not None, tuple(labels.get(text, text) if i in whole_tags else text for i, text in enumerate(texts)))
-        for row in reader.rows(statement)
-        if row.call_count
-        for texts in [tuple(row[len(keys) - width : len(keys)])]
-    ]
-    return sorted(found, key=lambda row: (row.bucket or 0, row.group))
+    statement = calls.grouped(keys, *aggregates(reader.functions, _SUMS), *percentiles(reader.functions))
+    whole_tags = [index for index, group in enumerate(grouping.groups) if group == "tag" and not grouping.tag_keys]
+    first_group = len(keys) - len(group_columns)
+    found = []
+    for row in reader.rows(statement):
+        texts = list(row[first_group : len(keys)])
+        for index in whole_tags:
+            texts[index] = labels[texts[index]]
+        bucket = int(row[0]) if unit is not None else None
+        found.append(_analytics(bucket, tuple(texts), row[len(keys) :]))
+    return sorted((row for row in found if row.requests), key=lambda row: (row.bucket or 0, row.group))
 
 
 def _columns(reader: Reader, group: Group, tag_keys: Sequence[str], labels: dict[str, str]) -> list[Column]:
@@ -90,25 +92,22 @@ def _joined(text: str) -> str:
     return "&".join(f"{key}={tags[key]}" for key in sorted(tags))
 
 
-def _whole_tag_places(grouping: Grouping) -> set[int]:
-    return {index for index, group in enumerate(grouping.groups) if group == "tag"} if not grouping.tag_keys else set()
-
-
-def _row(row: Any, has_bucket: bool, group: tuple[str, ...]) -> Analytics:
-    values = row._mapping
+def _analytics(bucket: int | None, group: tuple[str, ...], values: Sequence[Any]) -> Analytics:
+    """A row from the values of :data:`_SUMS` and the percentiles behind them."""
+    requests, errors, cost, input_tokens, output_tokens, duration_ns, ttft_ns = values[: len(_SUMS)]
+    width = len(PERCENTILES)
     return Analytics(
-        bucket=int(values["bucket_start"]) if has_bucket else None,
-        group=group,
-        requests=int(values["call_count"]),
-        errors=int(values["error_count"] or 0),
-        cost=float(values["cost_sum"] or 0.0),
-        input_tokens=int(values["input_sum"] or 0),
-        output_tokens=int(values["output_sum"] or 0),
-        duration_ns=int(values["duration_ns_sum"] or 0),
-        ttft_ns=int(values["ttft_ns_sum"] or 0),
-        percentiles={
-            name: None if values[name] is None else float(values[name])
-            for kind in PERCENTILE_VALUES
-            for name in (f"{kind}_{percentile}" for percentile in PERCENTILES)
+        bucket,
+        group,
+        int(requests),
+        int(errors or 0),
+        float(cost or 0.0),
+        int(input_tokens or 0),
+        int(output_tokens or 0),
+        int(duration_ns or 0),
+        int(ttft_ns or 0),
+        {
+            name: tuple(values[first : first + width])
+            for name, first in zip(PERCENTILE_VALUES, range(len(_SUMS), len(values), width), strict=True)
         },
     )

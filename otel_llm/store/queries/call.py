@@ -16,6 +16,8 @@ Columns = ReadOnlyColumnCollection[str, sa.ColumnElement[Any]]
 
 SPAN: Columns = schema.spans.c
 UNKNOWN = "unknown"
+ZERO: Column = sa.literal_column("0", sa.BigInteger())
+"""Not a parameter: databases see that two aggregates are the same only when no parameter tells them apart."""
 
 
 def counted(of: Columns = SPAN) -> Column:
@@ -50,7 +52,7 @@ def ttft_or_duration_ns(of: Columns = SPAN) -> Column:
 
 def tokens_per_second(of: Columns = SPAN) -> Column:
     """(input + output tokens) / duration; NULL without duration or without output tokens."""
-    tokens = _double(sa.func.coalesce(of.input_tokens, 0)) + _double(of.output_tokens)
+    tokens = _double(sa.func.coalesce(of.input_tokens, ZERO)) + _double(of.output_tokens)
     return sa.case((_has_rates(of), tokens / _seconds(of)))
 
 
@@ -75,7 +77,7 @@ def agent_is(agent: str, of: Columns = SPAN) -> Column:
 
 
 def _has_rates(of: Columns) -> Column:
-    return sa.and_(of.end_ns > of.start_ns, of.output_tokens > 0)
+    return sa.and_(of.end_ns > of.start_ns, of.output_tokens > ZERO)
 
 
 def _double(value: Column) -> Column:

@@ -1,5 +1,7 @@
 """Calls in sum, by model and by time, placed by when they ended (AgentLens's analytics)."""
 
+import math
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
@@ -69,9 +71,19 @@ def llm_summary(reader: Reader, project: str, window: Window, filters: CallFilte
     ]
     by_time = [BucketTotals(int(row.bucket_start), _totals(row)) for row in reader.rows(calls.grouped(buckets, *sums))]
     return LlmSummary(
-        _totals(reader.row(calls.grouped((), *sums))),
+        _together([row.totals for row in by_model]),
         sorted(by_model, key=lambda row: (-row.totals.cost, row.provider, row.model)),
         sorted(by_time, key=lambda row: row.bucket),
+    )
+
+
+def _together(parts: Sequence[Totals]) -> Totals:
+    return Totals(
+        sum(part.calls for part in parts),
+        math.fsum(part.cost for part in parts),
+        sum(part.input_tokens for part in parts),
+        sum(part.output_tokens for part in parts),
+        sum(part.duration_ns for part in parts),
     )
 
 

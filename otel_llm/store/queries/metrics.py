@@ -22,10 +22,6 @@ PERCENTILE_VALUES: dict[str, Callable[[], Column]] = {
 }
 
 
-def _percentile(value: Callable[[], Column], fraction: float) -> Metric:
-    return lambda functions: functions.percentile(value(), fraction)
-
-
 METRICS: dict[str, Metric] = {
     "call_count": lambda functions: sa.func.count(),
     "error_count": lambda functions: sa.func.sum(sa.case((SPAN.error == sa.true(), 1), else_=0)),
@@ -34,18 +30,22 @@ METRICS: dict[str, Metric] = {
     "output_sum": lambda functions: functions.exact_sum(SPAN.output_tokens),
     "duration_ns_sum": lambda functions: functions.exact_sum(call.duration_ns()),
     "ttft_ns_sum": lambda functions: functions.exact_sum(call.ttft_or_duration_ns()),
-    **{
-        f"{name}_{percentile}": _percentile(value, fraction)
-        for name, value in PERCENTILE_VALUES.items()
-        for percentile, fraction in PERCENTILES.items()
-    },
 }
 """Name to aggregate. Units: cost in USD, times in ns or s as the name says; NULL over no values."""
 
-TOTALS = ("call_count", "cost_sum", "input_sum", "output_sum", "duration_ns_sum")
+TOTALS: tuple[str, ...] = ("call_count", "cost_sum", "input_sum", "output_sum", "duration_ns_sum")
 """What every simple summary shows."""
 
 
 def aggregates(functions: Functions, names: Iterable[str]) -> list[sa.Label[object]]:
     """The named aggregates as labelled columns."""
     return [METRICS[name](functions).label(name) for name in names]
+
+
+def percentiles(functions: Functions) -> list[sa.Label[object]]:
+    """The percentiles of every value of :data:`PERCENTILE_VALUES`, those of one value side by side."""
+    return [
+        column.label(f"{name}_{percentile}")
+        for name, value in PERCENTILE_VALUES.items()
+        for percentile, column in zip(PERCENTILES, functions.percentiles(value(), list(PERCENTILES.values())), strict=True)
+    ]
