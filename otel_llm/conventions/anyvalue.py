@@ -38,7 +38,7 @@ def plain_value(value: AnyValue, depth: int = 0) -> Any:
     if kind is None or depth >= MAX_DEPTH:
         return None
     if kind == "array_value":
-        return [plain_value(item, depth + 1) for item in value.array_value.values]
+        return [item.string_value or plain_value(item, depth + 1) for item in value.array_value.values]
     if kind == "kvlist_value":
         return wrapped({item.key: plain_value(item.value, depth + 1) for item in value.kvlist_value.values})
     return None

@@ -1,22 +1,169 @@
 """What becomes of message content and personal data before anything is stored."""
 
-from dataclasses import dataclass
-from typing import Any
+import fnmatch
+import hashlib
+import hmac
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+
+from otel_llm.conventions import values
+from otel_llm.conventions.redaction import MARK, SECRET_KEYS, in_values, redacted
+from otel_llm.conventions.routes import MAX_PLANS, MAX_REMEMBERED_TEXT, key_route
+
+if TYPE_CHECKING:
+    from otel_llm.config import Settings
+
+HASHED: Final = "hmac:"
+_FREE_TEXT_FIELDS: Final = frozenset({"error_text", "status_message", "error_message"})
+_USER_PARTS: Final = ("id", "user_id", "userId")
+_encode: Final = msgspec.json.Encoder().encode
 
 
 @dataclass(frozen=True, slots=True)
 class ContentPolicy:
-    """How message content is treated. The default keeps none of it."""
+    """How message content and personal data are treated. The default keeps no content and changes nothing else."""
 
     capture: bool = False
     """Keep message content: prompts, completions, tool arguments and results, retrieved documents."""
-    max_bytes: int = 65_536
-    """Longest captured text value, in characters; longer ones are cut."""
+    max_bytes: int = 16 * 1024
+    """Longest captured text value, in bytes of UTF-8; the rest is cut."""
+    redact: bool = False
+    """Replace what the redaction rules find in stored text."""
+    redact_keys: tuple[str, ...] = ()
+    """Attribute keys whose values are not stored; ``*`` stands for any text."""
+    redact_patterns: tuple[str, ...] = ()
+    """Further regular expressions whose matches are replaced."""
+    user_secret: bytes | None = field(default=None, repr=False)
+    """Secret with which user ids are hashed (HMAC-SHA-256); None keeps them."""
+
+    @classmethod
+    def from_settings(cls, settings: "Settings") -> "ContentPolicy":
+        """The policy that the settings ask for."""
+        secret = settings.hash_user_ids
+        return cls(
+            capture=settings.capture_content,
+            max_bytes=settings.capture_content_max_bytes,
+            redact=settings.redact,
+            redact_keys=tuple(settings.redact_keys),
+            redact_patterns=tuple(settings.redact_patterns),
+            user_secret=secret.get_secret_value().encode() if secret else None,
+        )
+
+    def guard(self) -> "Guard | None":
+        """What protects personal data; None when nothing is to be done."""
+        return _guard(self) if self.redact or self.redact_keys or self.redact_patterns or self.user_secret else None
 
     def cut(self, attributes: dict[str, Any]) -> dict[str, Any]:
         """Captured attributes with long texts cut."""
-        longest = self.max_bytes
-        return {
-            key: value[:longest] if value.__class__ is str and len(value) > longest else value
-            for key, value in attributes.items()
-        }
+        return in_values(attributes, self._cut)  # type: ignore[no-any-return]
+
+    def _cut(self, text: str) -> str:
+        if len(text) * 4 <= self.max_bytes:
+            return text
+        encoded = text.encode("utf-8", "replace")
+        return encoded[: self.max_bytes].decode("utf-8", "ignore") if len(encoded) > self.max_bytes else text
+
+
+class Guard:
+    """Protects personal data in what is about to be stored: hashes user ids, redacts text.
+
+    Attributes that feed an identity (user, session, model, ids) are facts, not text, and are not redacted: a user known by
+    an e-mail address stays one user. Hash user ids to hide them.
+    """
+
+    def __init__(self, policy: ContentPolicy) -> None:
+        self._rules = policy.redact
+        self._patterns = tuple(re.compile(pattern) for pattern in policy.redact_patterns)
+        self._keys = tuple(re.compile(fnmatch.translate(pattern)) for pattern in policy.redact_keys)
+        self._secret = policy.user_secret
+        self._known: dict[tuple[str, ...], tuple[tuple[str, ...], tuple[str, ...]]] = {}
+        self._watches_text = bool(self._keys or self._patterns or policy.redact)
+
+    def attributes(self, raw: dict[str, Any], encoded: bytes) -> tuple[dict[str, Any], bytes]:
+        """Attributes as stored, and their JSON; the very same ones when there is nothing to hide."""
+        changed = False
+        if self._secret is not None:
+            hashed = {key: self._hashed(key, value) for key, value in raw.items()}
+            changed = hashed != raw
+            raw = hashed
+        if self._watches_text:
+            keys = tuple(raw)
+            hidden, free = self._known.get(keys) or self._remember(keys)
+            found = dict.fromkeys(hidden, MARK) if hidden else {}
+            for key in free:
+                value = raw[key]
+                if value.__class__ is str:
+                    text = self._redacted(value)
+                    if text is not value:
+                        found[key] = text
+                elif value.__class__ is list or value.__class__ is dict:
+                    found[key] = in_values(value, self._redacted)
+            if found:
+                raw = {**raw, **found}
+                changed = True
+        return (raw, _encode(raw)) if changed else (raw, encoded)
+
+    def text(self, text: str) -> str:
+        """Free text (a span's name, a status message) as stored."""
+        return self._redacted(text) if text and self._watches_text else text
+
+    def _redacted(self, text: str) -> str:
+        if self._rules:
+            text = redacted(text)
+        for pattern in self._patterns:
+            text = pattern.sub(MARK, text)
+        return text
+
+    def _remember(self, keys: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Which of a set of keys are hidden, and which hold free text; remembered, as instrumentations use few sets."""
+        hidden = tuple(
+            key
+            for key in keys
+            if any(pattern.match(key) for pattern in self._keys) or (self._rules and SECRET_KEYS.search(key[-64:]))
+        )
+        free = tuple(key for key in keys if key not in hidden and not _is_fact(key))
+        if sum(map(len, keys)) <= MAX_REMEMBERED_TEXT:
+            if len(self._known) >= MAX_PLANS:
+                self._known.clear()
+            self._known[keys] = hidden, free
+        return hidden, free
+
+    def _hashed(self, key: str, value: Any) -> Any:
+        route = key_route(key)
+        if any(source.field == "user_id" for source in route.sources):
+            found = values.text(value)
+            return self._hash(found) if found else value
+        if route.opened and key in _objects_with_user():
+            inner = values.obj(value)
+            if inner:
+                kept = {
+                    part: self._hash(str(item)) if part in _USER_PARTS and isinstance(item, str | int) and item != "" else item
+                    for part, item in inner.items()
+                }
+                return values.json_text(kept) if kept != inner else value
+        return value
+
+    def _hash(self, user: str) -> str:
+        if user.startswith(HASHED) and len(user) == len(HASHED) + 32:
+            return user
+        return HASHED + hmac.new(self._secret or b"", user.encode("utf-8", "replace"), hashlib.sha256).hexdigest()[:32]
+
+
+def _is_fact(key: str) -> bool:
+    """True for an attribute that is read as an id, a name or a number, and not as free text."""
+    return any(source.field not in _FREE_TEXT_FIELDS for source in key_route(key).sources)
+
+
+@lru_cache(maxsize=1)
+def _objects_with_user() -> frozenset[str]:
+    from otel_llm.conventions.routes import all_sources
+
+    return frozenset(source.key.split("#")[0] for source in all_sources() if source.field == "user_id" and "#" in source.key)
+
+
+_guard: Callable[[ContentPolicy], Guard] = lru_cache(maxsize=64)(Guard)

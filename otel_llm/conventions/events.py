@@ -3,14 +3,17 @@
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
+import msgspec
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from otel_llm.conventions.anyvalue import plain_attributes
-from otel_llm.conventions.content import ContentPolicy
+from otel_llm.conventions.content import ContentPolicy, Guard
 from otel_llm.conventions.policy import FINDING_EVENTS
 from otel_llm.conventions.routes import CONTENT_EVENTS, key_route
 from otel_llm.conventions.timing import EVENT_RANKS, EVERY_CHUNK
 from otel_llm.conventions.values import INT64_MAX, clean
+
+_encode = msgspec.json.Encoder().encode
 
 KEPT_OF_CONTENT_EVENTS = frozenset(
     [
@@ -45,7 +48,7 @@ class Events(NamedTuple):
     findings: list[dict[str, Any]]
 
 
-def read_events(span_events: Iterable[Span.Event], dropped: int, content: ContentPolicy) -> Events:
+def read_events(span_events: Iterable[Span.Event], dropped: int, content: ContentPolicy, guard: Guard | None) -> Events:
     """Reads the events of one span; ``dropped`` is how many its SDK dropped."""
     kept: list[dict[str, Any]] = []
     first: dict[str, int] = {}
@@ -54,33 +57,35 @@ def read_events(span_events: Iterable[Span.Event], dropped: int, content: Conten
     for event in span_events:
         name = clean(event.name)
         instant = min(event.time_unix_nano, INT64_MAX)
-        attributes = plain_attributes(event.attributes)
+        attributes = kept_of(name, plain_attributes(event.attributes), content, guard)
         if name in EVENT_RANKS and not (dropped and name in EVERY_CHUNK):
             first[name] = min(instant, first.get(name, INT64_MAX))
         elif name == "exception":
             exceptions.append(attributes)
         elif name in FINDING_EVENTS:
             findings.append({"name": name, "time_ns": instant, "attributes": attributes})
-        kept.append({"name": name, "time_ns": instant, "attributes": kept_of(name, attributes, content)})
+        kept.append({"name": guard.text(name) if guard else name, "time_ns": instant, "attributes": attributes})
     return Events(kept, [(EVENT_RANKS[name], name, instant) for name, instant in first.items()], exceptions, findings)
 
 
-def kept_of(name: str, attributes: dict[str, Any], content: ContentPolicy) -> dict[str, Any]:
+def kept_of(name: str, attributes: dict[str, Any], content: ContentPolicy, guard: Guard | None) -> dict[str, Any]:
     """The attributes of an event that are stored."""
     if content.capture:
-        return content.cut(attributes)
-    if name in CONTENT_EVENTS:
-        return {key: value for key, value in attributes.items() if key in KEPT_OF_CONTENT_EVENTS}
-    return {key: value for key, value in attributes.items() if not key_route(key).content}
+        attributes = content.cut(attributes)
+    elif name in CONTENT_EVENTS:
+        attributes = {key: value for key, value in attributes.items() if key in KEPT_OF_CONTENT_EVENTS}
+    else:
+        attributes = {key: value for key, value in attributes.items() if not key_route(key).content}
+    return guard.attributes(attributes, _encode(attributes))[0] if guard else attributes
 
 
-def read_links(links: Iterable[Span.Link], content: ContentPolicy) -> list[dict[str, Any]]:
+def read_links(links: Iterable[Span.Link], content: ContentPolicy, guard: Guard | None) -> list[dict[str, Any]]:
     """The links of one span, ids in hex."""
     return [
         {
             "trace_id": link.trace_id[:16].hex(),
             "span_id": link.span_id[:8].hex(),
-            "attributes": kept_of("", plain_attributes(link.attributes), content),
+            "attributes": kept_of("", plain_attributes(link.attributes), content, guard),
         }
         for link in links
     ]

@@ -14,7 +14,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
-from otel_llm.conventions import gathered, outcome, policy, providers, roles, timing, usage, values
+from otel_llm.conventions import gathered, names, outcome, policy, providers, roles, timing, usage, values
 from otel_llm.conventions.anyvalue import plain_attributes, plain_value
 from otel_llm.conventions.content import ContentPolicy
 from otel_llm.conventions.dialect import Dialect
@@ -23,7 +23,7 @@ from otel_llm.conventions.extraction import Extraction
 from otel_llm.conventions.identity import Fault, check_ids, check_times, hex_of, parent_of
 from otel_llm.conventions.routes import WIDE, Plan, Plans, dialect_of_scope, key_route, plans_of, resource_candidates
 from otel_llm.conventions.slots import BLANK, SLOT
-from otel_llm.conventions.values import BadValueError, clean, json_text
+from otel_llm.conventions.values import BadValueError, clean
 from otel_llm.spans import CALL_ROLES, FIELD_NAMES, Finding, Rejection, SpanBatch
 
 PENDING: Final = "pending_span"
@@ -31,9 +31,11 @@ PENDING: Final = "pending_span"
 MISSING_WORD: Final = "none"
 """What Spring AI writes for a value it does not have."""
 
+LAST: Final = 1 << 30
+"""Rank behind every source."""
+
 _encode: Final = msgspec.json.Encoder().encode
 _NUL: Final = b"\\u0000"
-_COLUMNS: Final = len(FIELD_NAMES)
 
 _PROJECT, _KEY_ID, _INGESTED = SLOT["project"], SLOT["key_id"], SLOT["ingested_ns"]
 _TRACE, _SPAN, _PARENT = SLOT["trace_id"], SLOT["span_id"], SLOT["parent_span_id"]
@@ -86,6 +88,7 @@ class Walk:
 
     __slots__ = (
         "_content",
+        "_guard",
         "_ignored",
         "_key_id",
         "_now_ns",
@@ -102,6 +105,7 @@ class Walk:
         self._key_id = key_id
         self._now_ns = now_ns
         self._content = content
+        self._guard = content.guard()
         self._rows: list[list[Any]] = []
         self._received = 0
         self._ignored: Counter[str] = Counter()
@@ -128,6 +132,8 @@ class Walk:
         if _NUL in encoded:
             raw = scrub(raw)
             encoded = _encode(raw)
+        if self._guard is not None:
+            raw, encoded = self._guard.attributes(raw, encoded)
         row[_RESOURCE] = encoded.decode() if raw else None
         row[_SERVICE] = values.text(raw.get("service.name"))
         row[_NAMESPACE] = values.text(raw.get("service.namespace"))
@@ -161,7 +167,7 @@ class Walk:
         for span in spans:
             row = start[:]
             if self._span(span, row, base.ranks, scope, plans):
-                self._rows.append(row[:_COLUMNS])
+                self._rows.append(row)
 
     def _span(self, span: Span, row: list[Any], ranks: dict[int, int], scope: str, plans: Plans) -> bool:
         """Reads one span into its row; False when it is rejected or ignored."""
@@ -176,9 +182,13 @@ class Walk:
         attributes = span.attributes
         for item in attributes:
             any_value = item.value
-            # Most values are text or integers; asking for them directly is cheaper than asking which kind it is.
+            # Most values are text or numbers; asking for them directly is cheaper than asking which kind it is.
             value: Any = any_value.string_value or any_value.int_value
-            raw[item.key] = value or plain_value(any_value)
+            if not value:
+                value = any_value.double_value
+                if not value or value - value != 0.0:
+                    value = plain_value(any_value)
+            raw[item.key] = value
         row[_COUNT] = len(attributes)
         keys = tuple(raw)
         plan = plans.get(keys) or plans.make(keys)
@@ -187,12 +197,17 @@ class Walk:
             raw = scrub(raw)
             encoded = _encode(raw)
             plan = plans.make(tuple(raw))
+        guard = self._guard
+        if guard is not None:
+            raw, encoded = guard.attributes(raw, encoded)
         row[_ATTRIBUTES] = encoded.decode() if raw else None
         self._route(raw, plan, row, ranks)
         if row[_LOGFIRE] == PENDING:
             self.ignore(PENDING)
             return False
         name = clean(span.name)
+        if guard is not None:
+            name = guard.text(name)
         row[_TRACE], row[_SPAN], row[_PARENT] = trace_id, span_id, parent_of(parent)
         row[_NAME], row[_KIND] = name, span.kind
         row[_START], row[_END] = start_ns, end_ns
@@ -238,11 +253,15 @@ class Walk:
                         break
             row[slot] = value
         for slot, listed in plan.shared:
-            known = ranks.get(slot)
-            for candidate in listed:
-                if known is not None and candidate.rank > known:
+            known = ranks.get(slot, LAST)
+            for _, rank, key, read in listed:
+                if rank > known:
                     break
-                value = self.read(candidate.read, candidate.key, found.get(candidate.key))
+                try:
+                    value = read(found.get(key))
+                except BadValueError as bad:
+                    self._values[f"{key}: {bad}"] += 1
+                    continue
                 if value is not None:
                     row[slot] = value
                     break
@@ -276,7 +295,7 @@ class Walk:
         exceptions: list[dict[str, Any]] = []
         first_tokens: list[tuple[int, str, int]] = []
         if len(events):
-            read = read_events(events, span.dropped_events_count, self._content)
+            read = read_events(events, span.dropped_events_count, self._content, self._guard)
             exceptions, first_tokens = read.exceptions, read.first_tokens
             row[_EVENTS] = cleaned_json(read.kept)
             self._event_findings(read.findings, row)
@@ -285,11 +304,12 @@ class Walk:
         elif row[_STREAMING] is None and role in CALL_ROLES:
             timing.settle_streaming(row, dialect.name)
         if outcome.failed(row):
-            outcome.settle(row, span.status.message, exceptions)
+            message = clean(span.status.message)
+            outcome.settle(row, self._guard.text(message) if self._guard else message, exceptions)
         else:
             row[_ERROR] = False
         if row[_FINISH] is not None:
-            row[_FINISH] = json_text(row[_FINISH])
+            row[_FINISH] = names.finish_json(row[_FINISH])
         if row[_COST] is not None or row[_HIT]:
             gathered.settle_cost(row)
         if row[_TAGS] or row[_METADATA] or row[_REQUEST_TAGS] or row[_USER_TAGS]:
@@ -300,7 +320,7 @@ class Walk:
             row[_TOOL] = row[_ENTITY]
         links = span.links
         if len(links):
-            row[_LINKS] = cleaned_json(read_links(links, self._content))
+            row[_LINKS] = cleaned_json(read_links(links, self._content, self._guard))
         if row[_VERDICT] is not None:
             self.findings.extend(policy.of_attributes(raw, row[_END], self._project, row[_TRACE], row[_SPAN]))
 

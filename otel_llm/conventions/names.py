@@ -94,7 +94,20 @@ def _finish_reason(reason: str) -> str:
     return FINISH_REASONS.get(word, word)
 
 
-def finish_reasons(value: Any) -> list[str] | None:
+@lru_cache(maxsize=4096)
+def _finish_reasons(reasons: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(_finish_reason(reason) for reason in values.names(list(reasons)) or ())
+
+
+def finish_reasons(value: Any) -> tuple[str, ...] | None:
     """Finish reasons in OpenAI's words, lower case."""
-    found = values.names(value)
-    return [_finish_reason(reason) for reason in found] if found else None
+    found = value
+    if found.__class__ is not list or not all(item.__class__ is str and len(item) <= values.TAG_CAP for item in found):
+        found = values.names(value)
+    return _finish_reasons(tuple(found)) or None if found and len(found) <= values.LIST_CAP else None
+
+
+@lru_cache(maxsize=4096)
+def finish_json(reasons: tuple[str, ...]) -> str:
+    """Finish reasons as a JSON list."""
+    return values.json_text(reasons)

@@ -20,6 +20,8 @@ MAX_KEYS: Final = 10_000
 """Single keys remembered."""
 MAX_REMEMBERED_KEY: Final = 256
 """Longer keys are routed each time they come."""
+MAX_REMEMBERED_TEXT: Final = 12_288
+"""Key sets whose keys are longer together are planned each time they come."""
 WIDE: Final = 48
 """Spans with more attributes than this are planned by the keys that mean something only: conversations with a varying
 number of messages as attributes would each be a new set of keys."""
@@ -248,7 +250,7 @@ class Plans:
             if known is not None:
                 return known
         plan = compile_plan(keys, self._dialect)
-        if sum(map(len, keys)) <= WIDE * MAX_REMEMBERED_KEY:
+        if sum(map(len, keys)) <= MAX_REMEMBERED_TEXT:
             if len(self._plans) >= MAX_PLANS:
                 self._plans.clear()
             self._plans[keys] = plan

@@ -28,8 +28,22 @@ def _leaves_cache_out(row: list[Any], dialect: Dialect, tokens_in: int, tokens_o
     return dialect.raw_cache and total is not None and bool(total == tokens_in + (tokens_out or 0) + cached)
 
 
+_verdicts: dict[tuple[str, str | None, str | None], bool] = {}
+MAX_VERDICTS: Final = 4096
+
+
 def is_exclusive(dialect: Dialect, scope: str | None, provider: str | None) -> bool:
-    """True when a dialect is known to leave cached tokens out of its input count."""
+    """True when a dialect is known to leave cached tokens out of its input count; remembered."""
+    key = (dialect.name, scope, provider)
+    found = _verdicts.get(key)
+    if found is None:
+        if len(_verdicts) >= MAX_VERDICTS:
+            _verdicts.clear()
+        found = _verdicts[key] = _is_exclusive(dialect, scope, provider)
+    return found
+
+
+def _is_exclusive(dialect: Dialect, scope: str | None, provider: str | None) -> bool:
     if not dialect.exclusive_cache or not any(matches(pattern, scope or "") for pattern in dialect.exclusive_cache):
         return False
     return not dialect.exclusive_providers or provider in dialect.exclusive_providers
