@@ -4,7 +4,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 
-class Undecodable(Exception):  # noqa: N818 - an outcome inside this package, never seen outside
+class Undecodable(Exception):
     """A part of a request cannot be read; the text says what and where. Whoever can do without that part catches it."""
 
 

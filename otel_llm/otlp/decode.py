@@ -12,6 +12,7 @@ from google.protobuf.message import DecodeError, Message
 
 from otel_llm.errors import InvalidPayload
 from otel_llm.otlp.damage import Damage, Undecodable
+from otel_llm.otlp.extent import check_extent
 from otel_llm.otlp.mend import mend
 from otel_llm.otlp.signals import SIGNALS, SignalName
 from otel_llm.otlp.transcode import transcode
@@ -27,25 +28,32 @@ class Decoded(NamedTuple):
 
 
 def decode(signal: SignalName, body: bytes, encoding: Encoding) -> Any:
-    """The ``Export…ServiceRequest`` of a body. Items and values that cannot be read are left out. Raises InvalidPayload."""
+    """The ``Export…ServiceRequest`` of a body. Items and values that cannot be read are left out.
+
+    Raises InvalidPayload; PayloadTooLarge for one of absurdly many parts.
+    """
     return decode_reporting(signal, body, encoding).message
 
 
 def decode_reporting(signal: SignalName, body: bytes, encoding: Encoding) -> Decoded:
-    """The ``Export…ServiceRequest`` of a body, and what of it was left out. Raises InvalidPayload."""
+    """The ``Export…ServiceRequest`` of a body, and what of it was left out.
+
+    Raises InvalidPayload; PayloadTooLarge for one of absurdly many parts.
+    """
     request, descriptor = SIGNALS[signal].request, SIGNALS[signal].descriptor
     damage = Damage()
     try:
         if encoding == "json":
             body = transcode(_json(body, damage), descriptor, damage)
-        message = _protobuf(body, request, damage)
+        message = _protobuf(body, request, SIGNALS[signal].noun, damage)
     except Undecodable as error:
         what = "OTLP/JSON" if encoding == "json" else "protobuf"
         raise InvalidPayload(f"not an {descriptor.name} in {what}: {error}") from None
     return Decoded(message, damage)
 
 
-def _protobuf(body: bytes, request: type[Message], damage: Damage) -> Message:
+def _protobuf(body: bytes, request: type[Message], noun: str, damage: Damage) -> Message:
+    check_extent(body, noun)
     try:
         return request.FromString(body)
     except DecodeError:

@@ -38,7 +38,8 @@ def _plan(descriptor: Descriptor) -> _Plan:
 def _build(descriptor: Descriptor, known: dict[str, _Plan]) -> _Plan:
     if descriptor.full_name in known:
         return known[descriptor.full_name]
-    plan = _Plan(descriptor.name, GetMessageClass(descriptor) if descriptor.full_name in ITEMS else None)
+    article = "an" if descriptor.name[0] in "AEIOU" else "a"
+    plan = _Plan(f"{article} {descriptor.name}", GetMessageClass(descriptor) if descriptor.full_name in ITEMS else None)
     known[descriptor.full_name] = plan
     for spec in descriptor.fields:
         if spec.type == FieldDescriptor.TYPE_STRING:
@@ -79,7 +80,7 @@ class _Mender:
                 tag, position = varint.read(data, position)
                 number, wire = tag >> 3, tag & 7
                 if not 0 < number < 1 << 29:
-                    raise Undecodable(f"field number {number} at byte {start} of a {plan.name}")
+                    raise Undecodable(f"field number {number} at byte {start} of {plan.name}")
                 if wire != 2:
                     position = _skip(data, position, wire, number, plan)
                     out.append(data[start:position])
@@ -88,7 +89,7 @@ class _Mender:
                 position = content + size
                 if position > len(data):
                     raise Undecodable(
-                        f"field {number} of a {plan.name} announces {size} bytes and {len(data) - content} are left"
+                        f"field {number} of {plan.name} announces {size} bytes and {len(data) - content} are left"
                     )
                 if number in plan.messages:
                     mended = self._submessage(data[content:position], *plan.messages[number], depth)
@@ -99,9 +100,9 @@ class _Mender:
                 if mended is not None:
                     out += (varint.varint(tag), varint.length(len(mended)), mended)
         except IndexError:
-            raise Undecodable(f"a {plan.name} ends in the middle of a field") from None
+            raise Undecodable(f"{plan.name} ends in the middle of a field") from None
         except OverflowError:
-            raise Undecodable(f"a number of more than 10 bytes in a {plan.name}") from None
+            raise Undecodable(f"a number of more than 10 bytes in {plan.name}") from None
         return b"".join(out)
 
     def _submessage(self, data: bytes, name: str, plan: _Plan, depth: int) -> bytes | None:
@@ -121,7 +122,7 @@ class _Mender:
     def _item(self, data: bytes, plan: _Plan, depth: int) -> bytes | None:
         self._allowance -= len(data)
         if self._allowance < 0:
-            self._damage.reject("undecodable", f"a {plan.name} that does not decode, after many others")
+            self._damage.reject("undecodable", f"{plan.name} that does not decode, after many others")
             return None
         try:
             mended = self.message(data, plan, depth + 1)
@@ -134,7 +135,7 @@ class _Mender:
         try:
             data.decode()
         except UnicodeDecodeError as error:
-            self._damage.drop("invalid_utf8", f"{name} of a {message} is not UTF-8 at byte {error.start}")
+            self._damage.drop("invalid_utf8", f"{name} of {message} is not UTF-8 at byte {error.start}")
             return data.decode(errors="replace").encode()
         return data
 
@@ -149,7 +150,7 @@ def _skip(data: bytes, position: int, wire: int, number: int, plan: _Plan) -> in
         return position
     if wire == 3:
         return _skip_group(data, position, number, plan)
-    raise Undecodable(f"field {number} of a {plan.name} has wire type {wire}")
+    raise Undecodable(f"field {number} of {plan.name} has wire type {wire}")
 
 
 def _skip_group(data: bytes, position: int, number: int, plan: _Plan) -> int:
@@ -160,7 +161,7 @@ def _skip_group(data: bytes, position: int, number: int, plan: _Plan) -> int:
             open_groups.append(tag >> 3)
         elif tag & 7 == 4:
             if open_groups.pop() != tag >> 3:
-                raise Undecodable(f"a group of a {plan.name} is closed by another one's end")
+                raise Undecodable(f"a group of {plan.name} is closed by another one's end")
         elif tag & 7 == 2:
             size, position = varint.read(data, position)
             position += size

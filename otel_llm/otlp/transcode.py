@@ -154,7 +154,7 @@ def _signed_varint(low: int, high: int) -> Callable[[Any], bytes]:
 
 def _zigzag(value: Any) -> bytes:
     number = _integer(value, -(2**31), 2**31 - 1)
-    return length((number << 1) ^ (number >> 63) & _MASK64)
+    return length((number << 1) ^ (number >> 31))
 
 
 def _packed(pack: Callable[[int], bytes], low: int, high: int) -> Callable[[Any], bytes]:
