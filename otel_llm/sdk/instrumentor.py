@@ -40,6 +40,7 @@ def add_processor(provider: TracerProvider) -> None:
 def pre_instrument() -> None:
     """Runs before all instrumentors. The loader does not catch what this raises, so it raises nothing."""
     try:
-        FirstTokenInstrumentor().instrument(skip_dep_check=True)
+        first_token.install()
+        add_processor(trace.get_tracer_provider())
     except Exception:
         logger.warning("time to first token is not recorded", exc_info=True)
