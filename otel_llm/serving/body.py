@@ -51,32 +51,30 @@ class BodyReader:
                 await self._discard(receive, int(announced))
             raise PayloadTooLarge(f"the body has {announced} bytes and the limit is {self.limit}")
         body = bytearray()
+        more = True
         loop = asyncio.get_running_loop()
         start = loop.time()
         try:
             async with asyncio.timeout(self.pace.allowed_s(0)) as patience:
-                while True:
+                while more:
                     message = await receive()
                     if message["type"] == "http.disconnect":
                         raise ClientGone
-                    chunk = message.get("body", b"")
+                    chunk, more = message.get("body", b""), message.get("more_body", False)
                     if len(body) + len(chunk) > self.limit:
-                        body.clear()
-                        hold.release()
-                        await self._discard(receive, self.limit)
                         raise PayloadTooLarge(f"the body is larger than {self.limit} bytes")
                     hold.grow(len(chunk))
                     body += chunk
-                    if not message.get("more_body", False):
-                        return bytes(body)
                     patience.reschedule(start + self.pace.allowed_s(len(body)))
-        except Overloaded:
+        except (Overloaded, PayloadTooLarge):
             body.clear()
             hold.release()
-            await self._discard(receive, self.limit)
+            if more:
+                await self._discard(receive, self.limit)
             raise
         except TimeoutError:
             raise SlowSender(f"only {len(body)} bytes of the body came in {loop.time() - start:.0f} s") from None
+        return bytes(body)
 
     async def _discard(self, receive: Receive, size: int) -> None:
         """Reads and drops what is left of a refused body, within bounds."""
