@@ -8,6 +8,7 @@ from otel_llm.conventions.content import ContentPolicy
 from otel_llm.pipeline import Pipeline
 from otel_llm.pricing import Pricer
 from otel_llm.store.open import open_engine
+from otel_llm.store.retention import Retention
 from otel_llm.store.writer import Writer
 
 _NS = 1_000_000_000
@@ -31,15 +32,18 @@ class Collector:
             margin_ns=settings.related_margin_s * _NS,
             interval_s=settings.commit_interval_ms / 1000,
         )
+        self.retention = Retention(self.engine, settings.retention, settings.retention_interval_s)
         self.pipeline = Pipeline(self.writer, self.pricer, self.accounting, ContentPolicy.from_settings(settings))
 
     def start(self) -> None:
         """Starts the background threads."""
         self.writer.start()
         self.door.start()
+        self.retention.start()
 
     def stop(self) -> None:
         """Commits what waits, writes back what is lazy, checkpoints and closes the store."""
+        self.retention.stop()
         self.writer.stop()
         self.door.stop()
         self.engine.checkpoint()

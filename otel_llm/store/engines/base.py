@@ -162,6 +162,10 @@ class Engine(ABC):
     def size_bytes(self) -> int:
         """Bytes the store takes on disk."""
 
+    def used_bytes(self) -> int:
+        """Bytes that hold data: the size on disk without what deletions left free for reuse."""
+        return self.size_bytes()
+
     @abstractmethod
     def delete_spans(self, project: str | None, before_ns: int, limit: int) -> int:
         """Deletes up to about ``limit`` of the oldest spans that started before a time, with all that hangs on them;

@@ -141,6 +141,11 @@ class DuckDBEngine(Engine):
             return 0
         return sum(file.stat().st_size for file in (Path(self.path), Path(self.path + ".wal")) if file.exists())
 
+    def used_bytes(self) -> int:
+        row = self._connected().cursor().execute("SELECT used_blocks * block_size FROM pragma_database_size()").fetchone()
+        log = Path(self.path + ".wal")
+        return (int(row[0]) if row else 0) + (log.stat().st_size if self.path and log.exists() else 0)
+
     def checkpoint(self) -> None:
         with self._write_lock:
             self._connected().cursor().execute("CHECKPOINT")
