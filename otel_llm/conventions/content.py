@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 HASHED: Final = "hmac:"
 _FREE_TEXT_FIELDS: Final = frozenset({"error_text", "status_message", "error_message"})
 _USER_PARTS: Final = ("id", "user_id", "userId")
+SHORT: Final = 128
+MAX_TEXTS: Final = 8192
+"""Short texts known to hold nothing: most attribute values come again and again."""
 _encode: Final = msgspec.json.Encoder().encode
 
 
@@ -81,6 +84,7 @@ class Guard:
         self._patterns = tuple(re.compile(pattern) for pattern in policy.redact_patterns)
         self._keys = tuple(re.compile(fnmatch.translate(pattern)) for pattern in policy.redact_keys)
         self._secret = policy.user_secret
+        self._texts: dict[str, str] = {}
         self._known: dict[tuple[str, ...], tuple[tuple[str, ...], tuple[str, ...]]] = {}
         self._watches_text = bool(self._keys or self._patterns or policy.redact)
 
@@ -98,7 +102,7 @@ class Guard:
             for key in free:
                 value = raw[key]
                 if value.__class__ is str:
-                    text = self._redacted(value)
+                    text = self._texts.get(value) or self._redacted(value)
                     if text is not value:
                         found[key] = text
                 elif value.__class__ is list or value.__class__ is dict:
@@ -113,11 +117,16 @@ class Guard:
         return self._redacted(text) if text and self._watches_text else text
 
     def _redacted(self, text: str) -> str:
+        found = text
         if self._rules:
-            text = redacted(text)
+            found = redacted(found)
         for pattern in self._patterns:
-            text = pattern.sub(MARK, text)
-        return text
+            found = pattern.sub(MARK, found)
+        if found is text and len(text) <= SHORT:
+            if len(self._texts) >= MAX_TEXTS:
+                self._texts.clear()
+            self._texts[text] = text
+        return found
 
     def _remember(self, keys: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """Which of a set of keys are hidden, and which hold free text; remembered, as instrumentations use few sets."""

@@ -266,7 +266,10 @@ class Walk:
                     row[slot] = value
                     break
         for slot, rank, label, key, read in plan.gathers:
-            value = self.read(read, key, found.get(key))
+            value = found.get(key)
+            if value is None or value == "":
+                continue
+            value = self.read(read, key, value)
             if value is not None:
                 entry = (rank, label if label is not None else key.split("#", 1)[0], value)
                 if row[slot] is None:

@@ -26,7 +26,7 @@ def _is_card(found: str) -> bool:
 
 
 class Rule(NamedTuple):
-    """One kind of text that is not stored: its pattern, a sign (regular expression) that is always in it, and a check of a match."""
+    """One kind of text that is not stored: its pattern, a sign (regular expression) always in it, a check of a match."""
 
     name: str
     pattern: re.Pattern[str]

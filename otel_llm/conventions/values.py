@@ -331,7 +331,7 @@ def pairs(value: Any) -> dict[str, str] | None:
 def plain(value: Any) -> str:
     """Any value as short text, for a map of texts: text as it is, everything else as JSON."""
     if value.__class__ is str:
-        return clean(value)[:TEXT_CAP]
+        return clean(_unquoted(value) if value[:1] == '"' else value)[:TEXT_CAP]
     return clean(json_text(value))[:TEXT_CAP]
 
 
