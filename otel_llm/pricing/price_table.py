@@ -148,10 +148,14 @@ def _modal(prices: Any) -> Modal:
     from genai_prices import Usage
 
     units = {name.removesuffix("_mtok") for name, price in vars(prices).items() if price is not None}
+    # Nobody reports how much of the audio was cached: none, as long as both fit into the input.
+    uncached = {
+        f"{name}_tokens": 0 for name in units if name.startswith("cache_") and any(word in name for word in _MODALITIES)
+    }
 
     def price(modality_tokens: str, *counts: int) -> float | None:
         names = ("input", "output", "cache_read", "cache_write", "cache_write_1h", "output_reasoning")
-        tokens = {f"{name}_tokens": count for name, count in zip(names, counts, strict=True)}
+        tokens = uncached | {f"{name}_tokens": count for name, count in zip(names, counts, strict=True)}
         try:
             reported = msgspec.json.decode(modality_tokens, type=dict[str, int])
             tokens |= {f"{name}_tokens": count for name, count in reported.items() if name in units}
