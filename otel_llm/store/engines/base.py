@@ -46,7 +46,7 @@ class Change:
     rejections: Sequence[Rejection] = ()
 
 
-class WriteConflict(Exception):  # noqa: N818 an event of the work, not a fault
+class WriteConflict(Exception):
     """A unit of work met another one. Nothing of it was written, and it may be done again on these keys as well."""
 
     def __init__(
