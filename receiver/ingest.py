@@ -10,7 +10,7 @@ from otel_llm.access.caller import Caller
 from otel_llm.accounting import Accounting
 from otel_llm.budget import Budget, Hold
 from otel_llm.config import Settings
-from otel_llm.errors import PermissionDenied
+from otel_llm.errors import PermissionDenied, StoreUnavailable
 from otel_llm.otlp.decode import Encoding, decode_reporting
 from otel_llm.otlp.inflate import inflate
 from otel_llm.otlp.signals import SIGNALS, SignalName
@@ -111,12 +111,15 @@ class Ingest:
     def submit(
         self, signal: SignalName, body: bytes, encoding: Encoding, compression: str, caller: Caller, hold: Hold
     ) -> "Future[Message]":
-        """Stores a request in a worker thread; the result is its ``Export…ServiceResponse``. Takes over the hold."""
+        """Stores a request in a worker thread; the result is its ``Export…ServiceResponse``. Takes over the hold.
+
+        Raises StoreUnavailable once the server stops.
+        """
         try:
             future = self._pool.submit(self._store, signal, body, encoding, compression, caller, hold)
-        except BaseException:
+        except RuntimeError:  # the pool was closed
             hold.release()
-            raise
+            raise StoreUnavailable("the server is stopping") from None
         # Also when the future is cancelled before a thread takes it, because its client has gone.
         future.add_done_callback(lambda _: hold.release())
         return future
