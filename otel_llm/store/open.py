@@ -27,7 +27,8 @@ def open_engine(database_url: str, settings: Settings | None = None) -> Engine:
     try:
         url = sa.make_url(database_url)
     except sa.exc.ArgumentError as error:
-        raise ConfigError(f"database URL {database_url!r} is not a URL. {_HINT}") from error
+        # the text may hold a password, and without a scheme nobody can say where
+        raise ConfigError(f"the database URL is not a URL. {_HINT}") from error
     make = _ENGINES.get(url.get_backend_name())
     if make is None:
         raise ConfigError(f"no engine for {url.get_backend_name()}:// URLs. {_HINT}")
