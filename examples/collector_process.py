@@ -51,7 +51,7 @@ class CollectorProcess:
         }
         inherited = {key: value for key, value in os.environ.items() if not key.startswith("OTEL_")}
         environment = inherited | {f"OTEL_LLM_{name.upper()}": value for name, value in settings.items()}
-        command = [sys.executable, "-m", "otel_llm.cli.main", "serve"]
+        command = [sys.executable, "-m", "otel_llm", "serve"]
         with self.log_file.open("wb") as log:
             self._process = subprocess.Popen(command, env=environment, stdout=log, stderr=log, cwd=self.folder)
         deadline = time.monotonic() + START_TIMEOUT_S

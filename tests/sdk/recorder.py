@@ -118,9 +118,19 @@ class Recorder:
             def log_message(self, format: str, *args: Any) -> None:
                 pass
 
+            def _body(self) -> bytes:
+                if "content-length" in self.headers:
+                    return self.rfile.read(int(self.headers["content-length"]))
+                chunks = []  # exporters in JavaScript send chunks
+                while size := int(self.rfile.readline(), 16):
+                    chunks.append(self.rfile.read(size))
+                    self.rfile.readline()
+                self.rfile.readline()
+                return b"".join(chunks)
+
             def do_POST(self) -> None:
                 recorder.arrivals.append(time.monotonic())
-                body = self.rfile.read(int(self.headers["content-length"]))
+                body = self._body()
                 status, headers = 200, {}
                 if recorder.http_failures:
                     status, headers = recorder.http_failures.pop(0)
