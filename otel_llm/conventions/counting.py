@@ -52,6 +52,7 @@ _KEPT = {
     "server_mirror": "client_of_server_mirror",
     "same_response_id": "kept_of_same_response_id",
     "same_response_id_other_trace": "kept_of_same_response_id",
+    "logged_by_span": "kept_of_same_response_id",
     "outer_of_counted_call": "innermost_with_usage",
     "inner_without_usage": "outer_with_usage",
 }

@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from otel_llm.conventions.nesting import Edge, has_usage, kind_rank
 from otel_llm.spans import SlimSpan, SpanKey
 
+LOG_RECORD = 0
+"""Span kind of a call that was read from a log record: unspecified."""
 SLACK_NS = 1_000_000_000
 """How far an interval may reach beyond the one that contains it: two exporters, two clocks."""
 
@@ -18,8 +20,30 @@ SLACK_NS = 1_000_000_000
 def crossings(group: Sequence[SlimSpan], edges: dict[SpanKey, Edge]) -> None:
     """Adds to ``edges`` the calls of a group that are not counted.
 
-    ``group`` holds calls of one project, role and response id, as a rule each of another trace. A record loses to a shorter
-    one inside it that has usage (the first to end); one without usage also to a longer one around it (the last to end, with
+    ``group`` holds calls of one project, role and response id, as a rule each of another trace. A call read from a log
+    record is a moment, not an interval: it gives way to the shortest span it was logged in, whatever it carries.
+    """
+    spans = [call for call in group if call.kind != LOG_RECORD]
+    if len(spans) == len(group) or not spans:
+        _among_spans(group, edges)
+        return
+    _among_spans(spans, edges)
+    shortest_first = sorted(spans, key=_inner_first)
+    for log in group:
+        if log.kind == LOG_RECORD:
+            around = (each for each in shortest_first if _contains(each, log))
+            if (span := next(around, None)) is not None:
+                edges[log.key] = Edge(span.key, "logged_by_span")
+
+
+def _contains(outer: SlimSpan, inner: SlimSpan) -> bool:
+    return outer.start_ns - SLACK_NS <= inner.start_ns and inner.end_ns <= outer.end_ns + SLACK_NS
+
+
+def _among_spans(group: Sequence[SlimSpan], edges: dict[SpanKey, Edge]) -> None:
+    """The rule for intervals.
+
+    A record loses to a shorter one inside it that has usage (the first to end); one without usage also to a longer one around it (the last to end, with
     usage if there is one).
     """
     ranked = sorted(group, key=_inner_first)

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import msgspec
+from google.protobuf.message import DecodeError
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from otel_llm.conventions.anyvalue import plain_attributes
@@ -48,13 +49,16 @@ class Events(NamedTuple):
     findings: list[dict[str, Any]]
 
 
-def read_events(span_events: Iterable[Span.Event], dropped: int, content: ContentPolicy, guard: Guard | None) -> Events:
-    """Reads the events of one span; ``dropped`` is how many its SDK dropped."""
+def read_events(span_events: Iterable[bytes], dropped: int, content: ContentPolicy, guard: Guard | None) -> Events:
+    """Reads the encoded events of one span; ``dropped`` is how many its SDK dropped."""
     kept: list[dict[str, Any]] = []
     first: dict[str, int] = {}
     exceptions: list[dict[str, Any]] = []
     findings: list[dict[str, Any]] = []
-    for event in span_events:
+    for encoded in span_events:
+        event = _decoded(Span.Event, encoded)
+        if event is None:
+            continue
         name = clean(event.name)
         instant = min(event.time_unix_nano, INT64_MAX)
         attributes = kept_of(name, plain_attributes(event.attributes), content, guard)
@@ -79,13 +83,22 @@ def kept_of(name: str, attributes: dict[str, Any], content: ContentPolicy, guard
     return guard.attributes(attributes, _encode(attributes))[0] if guard else attributes
 
 
-def read_links(links: Iterable[Span.Link], content: ContentPolicy, guard: Guard | None) -> list[dict[str, Any]]:
-    """The links of one span, ids in hex."""
+def read_links(links: Iterable[bytes], content: ContentPolicy, guard: Guard | None) -> list[dict[str, Any]]:
+    """The encoded links of one span, ids in hex."""
     return [
         {
             "trace_id": link.trace_id[:16].hex(),
             "span_id": link.span_id[:8].hex(),
             "attributes": kept_of("", plain_attributes(link.attributes), content, guard),
         }
-        for link in links
+        for link in (_decoded(Span.Link, encoded) for encoded in links)
+        if link is not None
     ]
+
+
+def _decoded(of: Any, encoded: bytes) -> Any:
+    """A message, or None when the bytes are none: a broken event is not worth its span."""
+    try:
+        return of.FromString(encoded)
+    except DecodeError:
+        return None

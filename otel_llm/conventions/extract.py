@@ -6,16 +6,17 @@ together. What a resource and a scope say is worked out once and copied into eac
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 import msgspec
+from google.protobuf.message import DecodeError
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.common.v1.common_pb2 import InstrumentationScope
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
-from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from otel_llm.conventions import gathered, names, outcome, policy, providers, roles, timing, usage, values
-from otel_llm.conventions.anyvalue import plain_attributes, plain_value
+from otel_llm.conventions.anyvalue import plain_attributes
 from otel_llm.conventions.content import ContentPolicy
 from otel_llm.conventions.dialect import Dialect
 from otel_llm.conventions.events import read_events, read_links
@@ -24,6 +25,7 @@ from otel_llm.conventions.identity import Fault, check_ids, check_times, hex_of,
 from otel_llm.conventions.routes import WIDE, Plan, Plans, dialect_of_scope, key_route, plans_of, resource_candidates
 from otel_llm.conventions.slots import BLANK, SLOT
 from otel_llm.conventions.values import BadValueError, clean
+from otel_llm.conventions.wire import PAIRS, read_pair, read_status, trace_request
 from otel_llm.spans import CALL_ROLES, FIELD_NAMES, Finding, Rejection, SpanBatch
 
 PENDING: Final = "pending_span"
@@ -34,6 +36,7 @@ MISSING_WORD: Final = "none"
 LAST: Final = 1 << 30
 """Rank behind every source."""
 
+_pair_of: Final = PAIRS.__getitem__
 _encode: Final = msgspec.json.Encoder().encode
 _NUL: Final = b"\\u0000"
 
@@ -57,18 +60,19 @@ _RESOURCE, _COUNT = SLOT["resource_attributes"], SLOT["attribute_count"]
 
 
 def extract_spans(
-    message: ExportTraceServiceRequest, *, project: str, key_id: str | None, now_ns: int, content: ContentPolicy
+    message: ExportTraceServiceRequest | Any, *, project: str, key_id: str | None, now_ns: int, content: ContentPolicy
 ) -> Extraction:
     """Reads a trace request into a batch of spans.
 
     ``project`` and ``key_id`` are the caller's, ``now_ns`` the time of arrival (ns since 1970). Never raises on what a
-    client may send: a span that cannot be stored becomes a rejection, a value that cannot be is dropped and counted.
+    client may send: a span that cannot be stored becomes a rejection, a value that cannot be is dropped and counted. A
+    request that was decoded as a :data:`otel_llm.conventions.wire.TraceRequest` is read without a further copy.
     """
     walk = Walk(project, key_id, now_ns, content)
-    for resource_spans in message.resource_spans:
+    for resource_spans in trace_request(message).resource_spans:
         base = walk.resource(resource_spans.resource)
         for scope_spans in resource_spans.scope_spans:
-            scope = scope_spans.scope
+            scope = walk.scope(scope_spans.scope)
             walk.spans(scope_spans.spans, base, scope.name, scope.version)
     return walk.extraction()
 
@@ -123,8 +127,21 @@ class Walk:
             batch = SpanBatch()
         return Extraction(batch, self._received, self._ignored, self.rejections, self._values, self.findings)
 
-    def resource(self, resource: Resource) -> Base:
+    def scope(self, encoded: bytes) -> InstrumentationScope:
+        """An instrumentation scope; an empty one when its bytes are none."""
+        try:
+            return InstrumentationScope.FromString(encoded)
+        except DecodeError:
+            self._drop("scope: undecodable")
+            return InstrumentationScope()
+
+    def resource(self, encoded_resource: bytes) -> Base:
         """The row that spans of a resource start from."""
+        try:
+            resource = Resource.FromString(encoded_resource)
+        except DecodeError:
+            self._drop("resource: undecodable")
+            resource = Resource()
         row = BLANK[:]
         ranks: dict[int, int] = {}
         raw = plain_attributes(resource.attributes)
@@ -155,9 +172,9 @@ class Walk:
             return None
 
     def spans(
-        self, spans: Sequence[Span], base: Base, scope_name: str, scope_version: str, dialect: Dialect | None = None
+        self, spans: Sequence[Any], base: Base, scope_name: str, scope_version: str, dialect: Dialect | None = None
     ) -> None:
-        """Reads the spans of one scope; ``dialect`` is given where something other than the scope decides it."""
+        """Reads the spans (each a WireSpan) of one scope; ``dialect`` is given where the scope does not decide it."""
         self._received += len(spans)
         scope = clean(scope_name)[: values.TEXT_CAP]
         start = base.row[:]
@@ -169,7 +186,7 @@ class Walk:
             if self._span(span, row, base.ranks, scope, plans):
                 self._rows.append(row)
 
-    def _span(self, span: Span, row: list[Any], ranks: dict[int, int], scope: str, plans: Plans) -> bool:
+    def _span(self, span: Any, row: list[Any], ranks: dict[int, int], scope: str, plans: Plans) -> bool:
         """Reads one span into its row; False when it is rejected or ignored."""
         trace_id, span_id, parent = span.trace_id, span.span_id, span.parent_span_id
         fault = check_ids(trace_id, span_id, parent)
@@ -178,17 +195,11 @@ class Walk:
             self._reject(trace_id, span_id, fault or times)  # type: ignore[arg-type]
             return False
         start_ns, end_ns = times
-        raw: dict[str, Any] = {}
         attributes = span.attributes
-        for item in attributes:
-            any_value = item.value
-            # Most values are text or numbers; asking for them directly is cheaper than asking which kind it is.
-            value: Any = any_value.string_value or any_value.int_value
-            if not value:
-                value = any_value.double_value
-                if not value or value - value != 0.0:
-                    value = plain_value(any_value)
-            raw[item.key] = value
+        try:
+            raw = dict(map(_pair_of, attributes))
+        except DecodeError:
+            raw = self._readable(attributes)
         row[_COUNT] = len(attributes)
         keys = tuple(raw)
         plan = plans.get(keys) or plans.make(keys)
@@ -205,16 +216,22 @@ class Walk:
         if row[_LOGFIRE] == PENDING:
             self.ignore(PENDING)
             return False
-        name = clean(span.name)
+        name = clean(span.name.decode("utf-8", "replace"))
         if guard is not None:
             name = guard.text(name)
         row[_TRACE], row[_SPAN], row[_PARENT] = trace_id, span_id, parent_of(parent)
         row[_NAME], row[_KIND] = name, span.kind
         row[_START], row[_END] = start_ns, end_ns
-        status = span.status
-        row[_STATUS] = status.code
-        self._settle(span, row, raw, plan, scope, name)
+        row[_STATUS], message = read_status(span.status)
+        self._settle(span, row, raw, plan, scope, name, message)
         return True
+
+    def _readable(self, attributes: Iterable[bytes]) -> dict[str, Any]:
+        """The attributes that decode; the others are counted."""
+        pairs = [read_pair(encoded) for encoded in attributes]
+        for _ in range(pairs.count(None)):
+            self._drop("attribute: undecodable")
+        return dict(pair for pair in pairs if pair is not None)
 
     def _settle_content(self, raw: dict[str, Any], plan: Plan) -> bytes:
         """Takes message content out of the attributes, or cuts it, and gives them as JSON."""
@@ -277,7 +294,7 @@ class Walk:
                 else:
                     row[slot].append(entry)
 
-    def _settle(self, span: Span, row: list[Any], raw: dict[str, Any], plan: Plan, scope: str, name: str) -> None:
+    def _settle(self, span: Any, row: list[Any], raw: dict[str, Any], plan: Plan, scope: str, name: str, message: str) -> None:
         """Settles the fields that several attributes decide together."""
         dialect: Dialect = plan.dialect
         row[_DIALECT] = dialect.name
@@ -307,7 +324,7 @@ class Walk:
         elif row[_STREAMING] is None and role in CALL_ROLES:
             timing.settle_streaming(row, dialect.name)
         if outcome.failed(row):
-            message = clean(span.status.message)
+            message = clean(message)
             outcome.settle(row, self._guard.text(message) if self._guard else message, exceptions)
         else:
             row[_ERROR] = False

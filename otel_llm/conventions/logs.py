@@ -21,6 +21,7 @@ from otel_llm.conventions.extraction import Extraction
 from otel_llm.conventions.identity import SPAN_ID_BYTES, TRACE_ID_BYTES, Fault, check_times, hex_of
 from otel_llm.conventions.routes import BY_NAME
 from otel_llm.conventions.values import NS_PER_S, BadValueError, clean, json_text
+from otel_llm.conventions.wire import wire_span
 from otel_llm.spans import Rejection
 
 
@@ -83,7 +84,7 @@ def extract_logs(
     """Reads a logs request: calls as rows, policy findings as findings, all else ignored by reason. Never raises."""
     reader = _Reader(project, key_id, now_ns, content)
     for resource_logs in message.resource_logs:
-        base = reader.walk.resource(resource_logs.resource)
+        base = reader.walk.resource(resource_logs.resource.SerializeToString())
         service = _service(resource_logs.resource.attributes)
         for scope_logs in resource_logs.scope_logs:
             scope = scope_logs.scope
@@ -152,7 +153,7 @@ class _Reader:
             moment = max(time_ns - DETAILS_LEAD_NS, 1)
             span = _span(record, name, trace_id, span_id if inside else identity[:SPAN_ID_BYTES], moment, moment)
             # Not a copy of what the span has, only what stands in for it: the fewest attributes lose.
-            self.walk.spans([span], base, scope_name, scope_version)
+            self.walk.spans([wire_span(span)], base, scope_name, scope_version)
             return
         if event is not None and event.only_kind and attributes.get("event.kind") != event.only_kind:
             self.walk.ignore("no_call_event")
@@ -171,7 +172,7 @@ class _Reader:
         if failed:
             span.status.code = Status.STATUS_CODE_ERROR
         dialect = BY_NAME[event.dialect if event else "codex"]
-        self.walk.spans([span], base, scope_name, scope_version, dialect)
+        self.walk.spans([wire_span(span)], base, scope_name, scope_version, dialect)
 
     def _name(self, record: LogRecord, attributes: dict[str, Any], service: str, scope_name: str) -> str:
         """The event's name: its field, the older attribute, or a body that is a name; completed by the service's beginning."""

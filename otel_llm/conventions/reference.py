@@ -167,8 +167,8 @@ def _content() -> str:
             f"Attributes: {_code(keys)}.\n",
             f"Attribute prefixes: {_code(prefixes)}.\n",
             f"Attributes of these events, but for ids, models, counts and reasons: {_code(events)}.\n",
-            "### Redaction\n\nWith `redact`, these are replaced in free text (not in attributes read as ids or names), and the\n"
-            f"values of keys ending like `{redaction.SECRET_KEYS.pattern}`.\n",
+            "### Redaction\n\nWith `redact`, these are replaced in free text (not in attributes read as ids or names), and\n"
+            f"the values of keys ending like `{redaction.SECRET_KEYS.pattern}`.\n",
             rules,
             f"User ids hashed with `hash_user_ids` begin with `{content.HASHED}`.\n",
         )
