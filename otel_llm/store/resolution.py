@@ -93,19 +93,24 @@ def _exactly_once(
 ) -> tuple[list[int], list[int], set[int]]:
     """Rows to insert, rows that replace a stored copy, and rows that are duplicates (a replacing row is one too).
 
-    Of two differing copies the later end wins, then the one with more attributes, else the first stays.
+    Of two differing copies the later end wins, then the one with more attributes, else the first stays. A call read from a
+    log record (its kind is unspecified) always gives way to the span it was logged in.
     """
     winner: dict[SpanKey, int] = {}
     duplicates: set[int] = set()
-    ends, counts = batch["end_ns"], batch["attribute_count"]
+    kinds, ends, counts = batch["kind"], batch["end_ns"], batch["attribute_count"]
+
+    def weight(row: int) -> tuple[bool, int, int]:
+        return kinds[row] != 0, ends[row], counts[row]
+
     if len(set(keys)) == len(keys):
         winner = {key: row for row, key in enumerate(keys)} if stored else {}
     else:
         for row, key in enumerate(keys):
-            first = winner.setdefault(key, row)
+            first = winner.setdefault(key, row)  # the best so far
             if first != row:
                 duplicates.add(row)
-                if (ends[row], counts[row]) > (ends[first], counts[first]):
+                if weight(row) > weight(first):
                     winner[key] = row
     if not stored:
         if not duplicates:
@@ -121,7 +126,7 @@ def _exactly_once(
             continue
         if kept is None:
             insert.append(row)
-        elif (ends[row], counts[row]) > (kept.end_ns, kept.attribute_count):
+        elif weight(row) > (kept.kind != 0, kept.end_ns, kept.attribute_count):
             replace.append(row)
     return insert, replace, duplicates
 

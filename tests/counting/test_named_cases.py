@@ -252,3 +252,13 @@ def test_of_two_copies_of_a_span_the_later_end_decides_whatever_their_order() ->
     early, late = span("b", "a", tokens=NONE, at=(0, 1)), span("b", "a", at=(0, 2))
     for spans in ([span("a"), early, late], [late, early, span("a")]):
         assert counted(*spans) == {"b"}
+
+
+def test_a_call_read_from_a_log_record_gives_way_to_the_span_it_was_logged_in_though_it_is_shorter() -> None:
+    found = verdicts(
+        span("log", kind=0, at=(5, 5), response="r", trace="u"), span("span", kind=CLIENT, at=(0, 6), response="r", tokens=NONE)
+    )
+    assert found["span"].counted
+    assert found["span"].donors == (("p", b"u", b"log"),)
+    assert not found["log"].counted
+    assert found["log"].reason == "logged_by_span"

@@ -85,6 +85,14 @@ def test_of_two_copies_equal_in_both_the_first_stays(engine: Engine) -> None:
     assert one(engine)["name"] == "first"
 
 
+@pytest.mark.parametrize("log_first", [True, False])
+def test_a_call_read_from_a_log_record_gives_way_to_its_span_whatever_ends_later(engine: Engine, log_first: bool) -> None:
+    copies = [span(kind=0, name="log", end_ns=T0 + 9 * SECOND), span(kind=3, name="span")]
+    for row in copies if log_first else reversed(copies):
+        commit(engine, row)
+    assert one(engine)["name"] == "span"
+
+
 def test_equal_ids_of_two_projects_are_two_spans(engine: Engine) -> None:
     commit(engine, span(project="a"), span(project="b"))
     assert len(stored(engine, "a")) == len(stored(engine, "b")) == 1
