@@ -9,7 +9,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import sqlalchemy as sa
 
@@ -56,6 +56,18 @@ class WriteConflict(Exception):
         self.traces = traces
         self.responses = responses
         self.wait_s = wait_s
+
+
+class CostUpdate(NamedTuple):
+    """A new computed cost for a stored call, if its cost is still ``was``."""
+
+    project: str
+    trace_id: bytes
+    span_id: bytes
+    start_ns: int
+    was: float | None
+    cost_computed: float | None
+    cost_computed_source: str | None
 
 
 class WriteSession(ABC):
@@ -153,6 +165,27 @@ class Engine(ABC):
         time. Raises StoreUnavailable when nothing of it is stored."""
         with self.write(traces, responses) as session:
             return work(session)
+
+    def update_costs(self, updates: Sequence[CostUpdate]) -> int:
+        """Sets the computed cost of stored calls; a call whose cost changed meanwhile keeps it, as it was just written with
+        newer values. Returns how many were set. A few ten thousand of near times at once; raises as :meth:`commit`."""
+        if not updates:
+            return 0
+        by_key: dict[SpanKey, CostUpdate] = {(new.project, new.trace_id, new.span_id): new for new in updates}
+        starts = [new.start_ns for new in updates]
+
+        def work(session: WriteSession) -> int:
+            rows = session.fetch(by_key, min(starts), max(starts))
+            changed = [row for row in range(rows.size) if rows["cost_computed"][row] == by_key[rows.key(row)].was]
+            for row in changed:
+                new = by_key[rows.key(row)]
+                rows["cost_computed"][row] = new.cost_computed
+                rows["cost_computed_source"][row] = new.cost_computed_source
+            if changed:
+                session.apply(Change(replace=rows.take(changed)))
+            return len(changed)
+
+        return self.commit({key[:2] for key in by_key}, (), work)
 
     @abstractmethod
     def interrupt(self, connection: sa.Connection) -> None:

@@ -21,7 +21,7 @@ from duckdb_sqlalchemy import ConnectionWrapper
 from otel_llm.errors import StoreBusy, StoreError, StoreMismatch
 from otel_llm.spans import FIELD_NAMES, FIELDS, FieldType, SlimSpan, SpanBatch, SpanKey
 from otel_llm.store import migrations, schema
-from otel_llm.store.engines.base import Capabilities, Change, Engine, ResponseKey, TraceKey, WriteSession
+from otel_llm.store.engines.base import Capabilities, Change, CostUpdate, Engine, ResponseKey, TraceKey, WriteSession
 from otel_llm.store.engines.duckdb_functions import DuckDBFunctions
 from otel_llm.store.recent import RecentSpans
 
@@ -182,6 +182,25 @@ class DuckDBEngine(Engine):
                 with suppress(duckdb.Error):  # the failed statement may have ended the transaction itself
                     writer.execute("ROLLBACK")
                 raise
+
+    def update_costs(self, updates: Sequence[CostUpdate]) -> int:
+        if not updates:
+            return 0
+        types = _FIELD_ARROW | {"was": DataType.float64()}
+        columns = zip(CostUpdate._fields, zip(*updates, strict=True), strict=True)
+        news = Table.from_pydict({name: Array(list(values), types[name]) for name, values in columns})
+        starts = [new.start_ns for new in updates]
+        with self._write_lock:
+            cursor = self._connected().cursor()
+            cursor.register("news", news)
+            row = cursor.execute(
+                "UPDATE spans s SET cost_computed = n.cost_computed, cost_computed_source = n.cost_computed_source FROM news n "
+                "WHERE s.project = n.project AND s.trace_id = n.trace_id AND s.span_id = n.span_id "
+                "AND s.cost_computed IS NOT DISTINCT FROM n.was AND s.start_ns BETWEEN $1 AND $2",
+                [min(starts), max(starts)],
+            ).fetchone()
+            cursor.close()
+            return int(row[0]) if row else 0
 
     def delete_spans(self, project: str | None, before_ns: int, limit: int) -> int:
         scope = "" if project is None else " AND project = $project"
