@@ -168,6 +168,16 @@ def _between_traces(
             and answered[other] == answered[key] is not None
             and (contains(span, calls[other]) or contains(calls[other], span))
         ]
+        if span.kind == 0 and any(
+            answered[o] == answered[key] and calls[o].kind != 0 and (o[0], calls[o].role) == (key[0], span.role) for o in left
+        ):
+            # read from a log record, beside spans: it gives way to the shortest span it was logged in, else it stays
+            logged_in = [k for k in related if calls[k].kind != 0 and contains(calls[k], span)]
+            if logged_in:
+                beats[key] = min(logged_in, key=duration)
+            continue
+        if span.kind != 0:
+            related = [k for k in related if calls[k].kind != 0]
         inside = [k for k in related if duration(k) < duration(key) and usage(calls[k])]
         around = [k for k in related if duration(k) > duration(key)]
         if inside:
