@@ -11,6 +11,9 @@ from otel_llm.quantities import DURATION_FORM, seconds
 
 Document = dict[str, Any]
 NS = 1_000_000_000
+LAST_NS = 2**63 - 1
+"""The end of what 64 bits of nanoseconds can say, in 2262."""
+TIME_FORM = "a time such as 2027-01-31 or 2027-01-31T12:00:00Z"
 
 
 def iso(time_ns: int | None) -> str | None:
@@ -20,27 +23,28 @@ def iso(time_ns: int | None) -> str | None:
     return datetime.fromtimestamp(time_ns // NS, UTC).isoformat().replace("+00:00", "Z")
 
 
-def parse_time(text: str) -> int:
-    """ns since 1970 of an ISO 8601 time; no zone is UTC. Raises ValueError."""
-    try:
-        time = datetime.fromisoformat(text)
-    except ValueError:
-        raise ValueError(f"{text!r} is no time; expected ISO 8601 such as 2027-01-31 or 2027-01-31T12:00:00Z") from None
-    if time.tzinfo is None:
-        time = time.replace(tzinfo=UTC)
-    return int(time.timestamp()) * NS
-
-
 def parse_expiry(text: str, now_ns: int) -> int:
     """ns since 1970 of an expiry: a duration from now (``90d``) or an ISO 8601 time. Raises RegisterError."""
     try:
-        return now_ns + int(seconds(text) * NS)
+        expires_ns = _from_now(text, now_ns) if text[:1].isdigit() and text[-1:].isalpha() and text[-1] != "Z" else _time(text)
+    except OverflowError:
+        expires_ns = LAST_NS + 1
     except ValueError:
-        pass
-    try:
-        return parse_time(text)
-    except ValueError as error:
-        raise RegisterError(f"{error}, or {DURATION_FORM}") from None
+        raise RegisterError(f"{text!r} is neither {TIME_FORM} nor {DURATION_FORM}") from None
+    if expires_ns > LAST_NS:
+        raise RegisterError("an expiry lies before the year 2262; a key without one does not expire")
+    return expires_ns
+
+
+def _from_now(text: str, now_ns: int) -> int:
+    return now_ns + int(seconds(text) * NS)
+
+
+def _time(text: str) -> int:
+    time = datetime.fromisoformat(text)
+    if time.tzinfo is None:
+        time = time.replace(tzinfo=UTC)
+    return int(time.timestamp()) * NS
 
 
 def key_document(key: Key, now_ns: int) -> Document:

@@ -6,6 +6,7 @@ A DuckDB file has one owner, so a command that finds it taken has to ask that ow
 import json
 import os
 from contextlib import suppress
+from ipaddress import ip_address
 from pathlib import Path
 
 from otel_llm.database_url import duckdb_file
@@ -15,6 +16,14 @@ def note_path(database_url: str) -> Path | None:
     """``otel-llm.duckdb`` → ``otel-llm.duckdb.server``; None for databases that several processes may open."""
     file = duckdb_file(database_url)
     return None if file is None else file.with_name(file.name + ".server")
+
+
+def reachable(host: str) -> str:
+    """A host as it stands in a URL of this machine: every address becomes loopback, IPv6 gets its brackets."""
+    with suppress(ValueError):
+        if ip_address(host).is_unspecified:
+            host = "::1" if ":" in host else "127.0.0.1"
+    return f"[{host}]" if ":" in host else host
 
 
 def leave_note(database_url: str, api_url: str) -> None:

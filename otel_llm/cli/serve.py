@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from otel_llm import __version__
 from otel_llm.access.local import is_loopback
 from otel_llm.cli.log_lines import set_up_logging
-from otel_llm.cli.running import leave_note, remove_note
+from otel_llm.cli.running import leave_note, reachable, remove_note
 from otel_llm.collector import Collector
 from otel_llm.config import MIB, Settings
 from otel_llm.config_sources import unknown_variables
@@ -94,7 +94,7 @@ class Servers:
         if self._api is not None:
             self._api.start()
             log.info("query API on %s", self._api.url)
-            leave_note(settings.database_url, self._api.url)
+            leave_note(settings.database_url, f"{self._api.scheme}://{reachable(settings.host)}:{self._api.port}")
 
     def stop(self) -> None:
         """Stops all at once, so that their waits do not add up. Safe when some never started."""

@@ -109,11 +109,10 @@ def reach(store: StoreOptions, *, create: bool = False) -> Iterator["Engine | Se
 
 def owner_address(settings: "Settings") -> str:
     """Where the server of a store listens: its own note, else where these settings would put it."""
-    from otel_llm.cli.running import read_note
+    from otel_llm.cli.running import reachable, read_note
 
-    host = f"[{settings.host}]" if ":" in settings.host else settings.host
     scheme = "https" if settings.tls else "http"
-    return read_note(settings.database_url) or f"{scheme}://{host}:{settings.api_port}"
+    return read_note(settings.database_url) or f"{scheme}://{reachable(settings.host)}:{settings.api_port}"
 
 
 def _open(settings: "Settings", *, create: bool) -> "Engine":

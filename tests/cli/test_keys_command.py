@@ -119,7 +119,7 @@ def test_with_the_database_in_hand_every_project_is_managed(tmp_path: Path) -> N
     [
         (("--project", "a b"), "letters, digits"),
         (("--project", "shop", "--scope", "root"), "'root' is not one of"),
-        (("--project", "shop", "--expires", "yesterday"), "ISO 8601"),
+        (("--project", "shop", "--expires", "yesterday"), "2027-01-31"),
         (("--project", "shop", "--expires", "2001-01-01"), "future"),
         ((), "--project"),
     ],

@@ -1,13 +1,19 @@
 """``otel-llm serve`` as a process: how it starts, what it refuses, how it stops."""
 
+import datetime
 import json
 import re
 import signal
 import socket
 import time
+from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 
 from otel_llm.cli.running import note_path
 from tests.cli.conftest import ServerProcess, ask, otel_llm, otel_llm_process, spans
@@ -96,6 +102,8 @@ def test_with_a_key_but_without_tls_it_starts_and_warns_or_refuses_if_asked_to(t
         assert any("warning" in line and "NO TLS" in line for line in server.log)
         port = server.api_url.rpartition(":")[2]
         assert ask(f"http://127.0.0.1:{port}/api/v1/stats")[0] == 401
+        asked = server.cli("stats")
+        assert f"http://127.0.0.1:{port} asks for a key" in asked.stderr
     finally:
         server.kill()
 
@@ -169,3 +177,46 @@ def test_only_the_api_or_only_the_receiver_is_started_on_request(tmp_path: Path)
         assert ask(receiver.otlp_url + "/v1/traces", method="POST", body=spans(1))[0] == 200
     finally:
         receiver.stop()
+
+
+def test_with_a_certificate_every_port_speaks_tls_and_the_command_line_too(tmp_path: Path) -> None:
+    certificate, key = self_signed(tmp_path)
+    server = ServerProcess(tmp_path, "--tls-cert-file", str(certificate), "--tls-key-file", str(key))
+    try:
+        assert any(line.endswith("(TLS)") for line in server.log)
+        assert server.api_url.startswith("https://127.0.0.1:")
+        assert server.otlp_url.startswith("https://127.0.0.1:")
+        trusting = server.cli("stats", SSL_CERT_FILE=str(certificate))
+        assert trusting.returncode == 0, trusting.stderr
+        doubting = server.cli("stats")
+        assert doubting.returncode == 1
+        assert "Traceback" not in doubting.stderr
+    finally:
+        server.kill()
+
+
+def self_signed(folder: Path) -> tuple[Path, Path]:
+    """Certificate and key of 127.0.0.1, PEM files."""
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
+    key = ec.generate_private_key(ec.SECP256R1())
+    now = datetime.datetime.now(datetime.UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(hours=1))
+        .not_valid_after(now + datetime.timedelta(hours=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    files = folder / "server.pem", folder / "server.key"
+    files[0].write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+    files[1].write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.TraditionalOpenSSL, serialization.NoEncryption()
+        )
+    )
+    return files
