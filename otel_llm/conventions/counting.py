@@ -35,7 +35,7 @@ class Decision(NamedTuple):
     """Verdict on one call.
 
     ``suppressed_by`` is the counted record of the same call (never itself suppressed). ``donors`` of a counted call are all
-    records it stands for, nearest first: its own trace before others; there by distance in depth, elsewhere the shortest first.
+    records it stands for, nearest first: its own trace before others, then by how much start and end differ.
     """
 
     counted: bool
@@ -67,21 +67,20 @@ def decide(spans: Sequence[SlimSpan]) -> dict[SpanKey, Decision]:
     linear in the number of spans; hostile parent links (to itself, in circles, to nothing) are harmless.
     """
     edges: dict[SpanKey, Edge] = {}
-    depths: dict[SpanKey, int] = {}
     calls: dict[SpanKey, SlimSpan] = {}
     decisions: dict[SpanKey, Decision] = {}
     for members in _traces(spans):
         own = [_own(span) for span in members if span.role in CALL_ROLES]
         if len(own) > 1:
-            suppressions(members, own, edges, depths)
+            suppressions(members, own, edges)
         verdict = ONLY_CALL
         for call in own:
             key = call.key
             calls[key] = call
             decisions[key] = verdict
-    clusters = _clusters(edges, calls, depths)
+    clusters = _clusters(edges, calls)
     if _add_crossings(calls, clusters, edges):
-        clusters = _clusters(edges, calls, depths)
+        clusters = _clusters(edges, calls)
     for keeper, donors in clusters.items():
         reason = _KEPT[edges[donors[0]].reason]
         if reason == "innermost_with_usage" and not has_usage(calls[keeper]):
@@ -113,9 +112,7 @@ def _own(span: SlimSpan) -> SlimSpan:
     return span._replace(**own)
 
 
-def _clusters(
-    edges: dict[SpanKey, Edge], calls: dict[SpanKey, SlimSpan], depths: dict[SpanKey, int]
-) -> dict[SpanKey, list[SpanKey]]:
+def _clusters(edges: dict[SpanKey, Edge], calls: dict[SpanKey, SlimSpan]) -> dict[SpanKey, list[SpanKey]]:
     """Counted call -> the records it stands for, nearest first. Calls that stand for themselves only are left out."""
     final: dict[SpanKey, SpanKey] = {}
     clusters: dict[SpanKey, list[SpanKey]] = {}
@@ -130,18 +127,19 @@ def _clusters(
         clusters.setdefault(keeper, []).append(loser)
     for keeper, donors in clusters.items():
         if len(donors) > 1:
-            donors.sort(key=partial(_distance, keeper, calls, depths))
+            donors.sort(key=partial(_distance, calls[keeper], calls))
     return clusters
 
 
-def _distance(
-    keeper: SpanKey, calls: dict[SpanKey, SlimSpan], depths: dict[SpanKey, int], donor: SpanKey
-) -> tuple[bool, int, int, SpanKey]:
-    """How far a donor is from its keeper: levels within a trace; other traces come later, the shortest record first."""
+def _distance(keeper: SlimSpan, calls: dict[SpanKey, SlimSpan], donor: SpanKey) -> tuple[bool, int, SpanKey]:
+    """How far a donor is from its keeper: other traces come later, then by how much start and end differ.
+
+    The donors' own values alone decide, not their depth: a span that is no call may arrive later and move them in the tree,
+    without any change of a decision that would make the counted record take over anew.
+    """
     span = calls[donor]
-    elsewhere = donor[1] != keeper[1]
-    distance = span.end_ns - span.start_ns if elsewhere else abs(depths.get(donor, 0) - depths.get(keeper, 0))
-    return elsewhere, distance, span.start_ns, donor
+    apart = abs(span.start_ns - keeper.start_ns) + abs(span.end_ns - keeper.end_ns)
+    return span.trace_id != keeper.trace_id, apart, donor
 
 
 def _add_crossings(calls: dict[SpanKey, SlimSpan], clusters: dict[SpanKey, list[SpanKey]], edges: dict[SpanKey, Edge]) -> bool:

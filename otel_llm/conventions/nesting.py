@@ -38,18 +38,14 @@ def may_mirror(kind: int, scope_name: str | None) -> bool:
     return kind == SERVER or (scope_name or "").startswith(_MIRROR_SCOPES)
 
 
-def suppressions(
-    members: Sequence[SlimSpan], calls: Sequence[SlimSpan], edges: dict[SpanKey, Edge], depths: dict[SpanKey, int]
-) -> None:
-    """Adds to ``edges`` the calls of one trace that are not counted, and to ``depths`` how deep its calls lie.
+def suppressions(members: Sequence[SlimSpan], calls: Sequence[SlimSpan], edges: dict[SpanKey, Edge]) -> None:
+    """Adds to ``edges`` the calls of one trace that are not counted.
 
-    ``members`` are all spans of the trace, each id once; ``calls`` its calls, with their own values. Nothing is added when
-    no two calls are related.
+    ``members`` are all spans of the trace, each id once; ``calls`` its calls, with their own values.
     """
     if not _related(members, calls):
         return
     tree = _Tree(members, calls)
-    depths.update((tree.spans[i].key, tree.depth[i]) for i in tree.calls)
     lost = _mirrors(tree)
     mirrors = frozenset(lost)
     _equal_responses(tree, mirrors, lost)

@@ -16,7 +16,7 @@ def judge(spans: list[SlimSpan]) -> dict[SpanKey, Verdict]:
     beats = _same_trace(calls, above, by_key)
     final = {key: _follow(key, beats) for key in calls}
     left = [key for key in calls if final[key] == key]
-    answered = {key: _effective_response(key, calls, above, final) for key in left}
+    answered = {key: _effective_response(key, calls, final) for key in left}
     beats.update(_between_traces(left, calls, answered))
     final = {key: _follow(key, beats) for key in calls}
     donors = {key: frozenset(other for other in calls if other != key and final[other] == key) for key in calls}
@@ -136,12 +136,11 @@ def _one_call(
     return not (any(by_key[k].role in ("agent", "tool") for k in between) and tokens(a) != tokens(b))
 
 
-def _effective_response(
-    key: SpanKey, calls: dict[SpanKey, SlimSpan], above: dict[SpanKey, list[SpanKey]], final: dict[SpanKey, SpanKey]
-) -> str | None:
+def _effective_response(key: SpanKey, calls: dict[SpanKey, SlimSpan], final: dict[SpanKey, SpanKey]) -> str | None:
+    mine = calls[key]
     donors = sorted(
         (other for other in calls if other != key and final[other] == key),
-        key=lambda k: (abs(len(above[k]) - len(above[key])), calls[k].start_ns, k),
+        key=lambda k: (abs(calls[k].start_ns - mine.start_ns) + abs(calls[k].end_ns - mine.end_ns), k),
     )
     return next((calls[k].response_id for k in [key, *donors] if calls[k].response_id is not None), None)
 

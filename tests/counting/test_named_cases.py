@@ -30,7 +30,7 @@ def test_framework_call_over_client_call_counts_once_at_the_inner_one() -> None:
 
 
 def test_a_chain_of_three_counts_the_innermost_and_lists_donors_nearest_first() -> None:
-    found = verdicts(span("a"), span("b", "a"), span("c", "b"))
+    found = verdicts(span("a", at=(0, 9)), span("b", "a", at=(1, 8)), span("c", "b", at=(2, 7)))
     assert found["c"].donors == (("p", b"t", b"b"), ("p", b"t", b"a"))
     assert found["a"].suppressed_by == found["b"].suppressed_by == ("p", b"t", b"c")
 

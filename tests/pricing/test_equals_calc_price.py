@@ -62,7 +62,7 @@ def same(left: float | None, right: float | None) -> bool:
     return math.isclose(left, right, rel_tol=1e-12, abs_tol=1e-18)
 
 
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=800, deadline=None)
 @given(
     st.sampled_from(MODELS),
     usages(),
