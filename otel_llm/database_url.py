@@ -5,12 +5,14 @@ from pathlib import Path
 from urllib.parse import unquote
 
 _PASSWORD = re.compile(r"(?<=://)([^/@:]*):.*@")
+_BARE_PASSWORD = re.compile(r"^([^/@:]*):.*@")
 _SECRET_PARAMETER = re.compile(r"(?i)([?&][^=&]*(?:password|secret|token|key)[^=&]*=)[^&#]*")
 
 
 def safe_url(url: str) -> str:
     """The URL with every password replaced by ``***``: the only form that is logged or shown."""
-    return _SECRET_PARAMETER.sub(r"\1***", _PASSWORD.sub(r"\1:***@", url))
+    password = _PASSWORD if "://" in url else _BARE_PASSWORD  # a URL whose scheme was forgotten is shown in errors
+    return _SECRET_PARAMETER.sub(r"\1***", password.sub(r"\1:***@", url))
 
 
 def duckdb_file(url: str) -> Path | None:

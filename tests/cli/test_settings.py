@@ -168,6 +168,8 @@ def test_secrets_are_never_shown() -> None:
         ("duckdb:///otel-llm.duckdb", "duckdb:///otel-llm.duckdb"),
         ("clickhousedb://u:p@ss/w:rd@h:8123/d", "clickhousedb://u:***@h:8123/d"),
         ("postgresql+psycopg://user@host/db", "postgresql+psycopg://user@host/db"),
+        ("user:p@ss@host/db", "user:***@host/db"),
+        ("duckdb:///a@b.duckdb", "duckdb:///a@b.duckdb"),
         ("clickhousedb://h/d?access_token=abc&x=1", "clickhousedb://h/d?access_token=***&x=1"),
     ],
 )
