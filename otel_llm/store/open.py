@@ -1,10 +1,13 @@
 """From a database URL to an opened engine: the one place that knows which engines there are."""
 
 from collections.abc import Callable
+from importlib.util import find_spec
+from typing import NamedTuple
 
 import sqlalchemy as sa
 
 from otel_llm.config import Settings
+from otel_llm.database_url import safe_url
 from otel_llm.errors import ConfigError
 from otel_llm.store.engines.base import Engine
 
@@ -18,7 +21,33 @@ def _duckdb(url: sa.URL, settings: Settings) -> Engine:
     )
 
 
-_ENGINES: dict[str, Callable[[sa.URL, Settings], Engine]] = {"duckdb": _duckdb}
+def _postgresql(url: sa.URL, settings: Settings) -> Engine:
+    from otel_llm.store.engines.postgresql import PostgreSQLEngine
+
+    return PostgreSQLEngine(url, query_timeout_s=settings.query_timeout_s)
+
+
+def _clickhouse(url: sa.URL, settings: Settings) -> Engine:
+    from otel_llm.store.engines.clickhouse import ClickHouseEngine
+
+    return ClickHouseEngine(url, settings)
+
+
+class _Known(NamedTuple):
+    make: Callable[[sa.URL, Settings], Engine]
+    driver: str
+    """Module that speaks to the database."""
+    extra: str
+    """Extra of this package that installs it."""
+
+
+_ENGINES: dict[str, _Known] = {
+    "duckdb": _Known(_duckdb, "duckdb", ""),
+    "postgresql": _Known(_postgresql, "psycopg", "postgres"),
+    "postgres": _Known(_postgresql, "psycopg", "postgres"),
+    "clickhousedb": _Known(_clickhouse, "clickhouse_connect", "clickhouse"),
+    "clickhouse": _Known(_clickhouse, "clickhouse_connect", "clickhouse"),
+}
 _HINT = "Use duckdb:///FILE (embedded), postgresql+psycopg://USER@HOST/DATABASE or clickhousedb://USER@HOST/DATABASE."
 
 
@@ -26,12 +55,16 @@ def open_engine(database_url: str, settings: Settings | None = None) -> Engine:
     """The opened, migrated engine of a URL. Raises ConfigError for a URL nobody serves, StoreError when opening fails."""
     try:
         url = sa.make_url(database_url)
-    except sa.exc.ArgumentError as error:
-        # the text may hold a password, and without a scheme nobody can say where
-        raise ConfigError(f"the database URL is not a URL. {_HINT}") from error
-    make = _ENGINES.get(url.get_backend_name())
-    if make is None:
+    except (sa.exc.ArgumentError, ValueError) as error:
+        raise ConfigError(f"database URL {safe_url(database_url)!r} is not a URL. {_HINT}") from error
+    known = _ENGINES.get(url.get_backend_name())
+    if known is None:
         raise ConfigError(f"no engine for {url.get_backend_name()}:// URLs. {_HINT}")
-    engine = make(url, settings or Settings())
+    if find_spec(known.driver) is None:
+        raise ConfigError(
+            f"{url.get_backend_name()}:// URLs need the package {known.driver.replace('_', '-')}: "
+            f"pip install 'otel-llm[{known.extra}]'"
+        )
+    engine = known.make(url, settings or Settings())
     engine.open()
     return engine

@@ -1,24 +1,85 @@
-"""Engines to test against, and small builders of rows."""
+"""Engines to test against: the same tests run on DuckDB, PostgreSQL and ClickHouse."""
 
-from collections.abc import Iterator
+import itertools
+import os
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
 from otel_llm.config import Settings
 from otel_llm.store.engines.base import Engine
 from otel_llm.store.open import open_engine
 
+from .postgresql_server import NoServerBinary, PostgreSQLServer
 
-@pytest.fixture
-def engine_url(tmp_path: Path) -> str:
+ENGINES = ("duckdb", "postgresql")
+_databases = itertools.count(1)
+
+
+def lacking(reason: str) -> None:
+    """Skips with a reason; fails where every engine must be there (``OTEL_LLM_REQUIRE_ENGINES=1``, as in CI)."""
+    if os.environ.get("OTEL_LLM_REQUIRE_ENGINES"):
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def postgresql_server() -> Iterator[PostgreSQLServer]:
+    """A running throw-away server."""
+    try:
+        import psycopg  # noqa: F401 is it installed
+    except ImportError:
+        lacking("psycopg is not installed (pip install 'otel-llm[postgres]')")
+    try:
+        server = PostgreSQLServer()
+    except NoServerBinary as missing:
+        lacking(str(missing))
+    server.start()
+    yield server
+    server.remove()
+
+
+@pytest.fixture(scope="session")
+def new_postgresql(postgresql_server: PostgreSQLServer) -> Callable[[], str]:
+    """Makes an empty database and gives its URL."""
+
+    def make() -> str:
+        name = f"store{next(_databases)}"
+        admin = sa.create_engine(postgresql_server.url, isolation_level="AUTOCOMMIT", poolclass=sa.NullPool)
+        with admin.connect() as connection:
+            connection.exec_driver_sql(f"CREATE DATABASE {name}")
+        return postgresql_server.url.replace("/postgres", f"/{name}")
+
+    return make
+
+
+@pytest.fixture(params=ENGINES)
+def engine_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """URL of an empty store of the engine under test."""
-    return f"duckdb:///{tmp_path / 'store.duckdb'}"
+    return url_of(request, str(request.param), tmp_path)
+
+
+def url_of(request: pytest.FixtureRequest, name: str, tmp_path: Path) -> str:
+    """URL of an empty store of a named engine."""
+    if name == "duckdb":
+        return f"duckdb:///{tmp_path / 'store.duckdb'}"
+    make: Callable[[], str] = request.getfixturevalue(f"new_{name}")
+    return make()
 
 
 @pytest.fixture
 def engine(engine_url: str) -> Iterator[Engine]:
     """An open, empty engine."""
     opened = open_engine(engine_url, Settings())
+    yield opened
+    opened.close()
+
+
+@pytest.fixture(scope="module", params=ENGINES)
+def shared_engine(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
+    """One store for many examples, each in a project of its own."""
+    opened = open_engine(url_of(request, str(request.param), tmp_path_factory.mktemp("shared")), Settings())
     yield opened
     opened.close()

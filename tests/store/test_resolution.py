@@ -1,7 +1,7 @@
 """Exactly once, and every call counted once, whatever the order and the batches spans arrive in."""
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from otel_llm.spans import FIELD_NAMES, SpanBatch
 from otel_llm.store import schema
 from otel_llm.store.engines.base import Engine
-from otel_llm.store.engines.duckdb import DuckDBEngine
 from otel_llm.store.resolution import resolve
 
 from .rows import SECOND, T0, batch, span
@@ -128,15 +127,6 @@ def test_one_call_in_two_traces_with_the_same_response_id_is_counted_once(engine
     commit(engine, span(trace=1, response_id="r", start_ns=T0, end_ns=T0 + 3 * SECOND))
     commit(engine, span(trace=2, response_id="r", start_ns=T0 + SECOND, end_ns=T0 + 2 * SECOND))
     assert {key[0][-1]: row["counted"] for key, row in stored(engine).items()} == {1: False, 2: True}
-
-
-@pytest.fixture(scope="module")
-def shared_engine() -> Iterator[Engine]:
-    """One in-memory store for many examples, each in a project of its own."""
-    engine = DuckDBEngine("")
-    engine.open()
-    yield engine
-    engine.close()
 
 
 @st.composite
