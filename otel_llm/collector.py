@@ -1,5 +1,7 @@
 """The collector: everything behind the servers, built from one settings object."""
 
+import threading
+
 from otel_llm.access import Door
 from otel_llm.accounting import Accounting
 from otel_llm.budget import Budget
@@ -37,6 +39,8 @@ class Collector:
 
     def start(self) -> None:
         """Starts the background threads."""
+        # reading the price table takes 0.15 s: not on the first request, and not before the ports are open
+        threading.Thread(target=self.pricer.load, name="otel-llm-prices", daemon=True).start()
         self.writer.start()
         self.door.start()
         self.retention.start()
@@ -46,5 +50,6 @@ class Collector:
         self.retention.stop()
         self.writer.stop()
         self.door.stop()
+        self.pricer.close()
         self.engine.checkpoint()
         self.engine.close()

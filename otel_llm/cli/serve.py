@@ -3,6 +3,7 @@
 The one place in ``otel_llm`` that knows ``receiver`` and ``query_api``.
 """
 
+import gc
 import logging
 import os
 import signal
@@ -45,6 +46,7 @@ def run(settings: Settings) -> None:
         servers = Servers(collector)
         try:
             servers.start()
+            _calm_garbage_collection()
             log.info("otel-llm %s is ready, store %s", __version__, settings.safe_database_url)
             stopping.wait()
             log.info("stopping")
@@ -54,6 +56,14 @@ def run(settings: Settings) -> None:
     finally:
         collector.stop()
     log.info("stopped")
+
+
+def _calm_garbage_collection() -> None:
+    """Ingest makes lists and tuples by the hundred thousand, none of them in circles: with Python's own thresholds a third of
+    the writer's time went into looking for some."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 50)
 
 
 class Servers:
