@@ -48,7 +48,8 @@ class PostgreSQLFunctions(Functions):
             size: sa.ColumnElement[Any] = sa.literal_column(str(_UNIT_SECONDS[unit]))
             start = seconds - seconds.op("%")(size)
         elif unit == "week":
-            start = seconds - (seconds + sa.literal_column(str(_MONDAY_SHIFT))).op("%")(sa.literal_column(str(_WEEK)))
+            shifted = seconds + sa.literal_column(str(_MONDAY_SHIFT))
+            start = seconds - sa.func.mod(shifted, sa.literal_column(str(_WEEK)))
         elif unit == "month":
             moment = sa.func.timezone(sa.literal_column("'UTC'"), sa.func.to_timestamp(seconds))
             start = sa.func.date_part(sa.literal_column("'epoch'"), sa.func.date_trunc(sa.literal_column("'month'"), moment))
