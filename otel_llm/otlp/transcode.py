@@ -11,7 +11,7 @@ import binascii
 import math
 import struct
 from collections.abc import Callable
-from functools import cache, lru_cache
+from functools import cache
 from typing import Any
 
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
@@ -19,7 +19,7 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from otel_llm.otlp import varint
 from otel_llm.otlp.damage import Damage, Undecodable
 from otel_llm.otlp.signals import ITEMS, MAX_DEPTH
-from otel_llm.otlp.varint import length
+from otel_llm.otlp.varint import SHORT, length
 
 Write = Callable[[Any, list[bytes], Damage, int], None]
 """Appends one field's bytes: (JSON value, output, damage, depth of the message). Raises Undecodable."""
@@ -247,39 +247,68 @@ def _message_field(spec: FieldDescriptor, structural: bool) -> Write:
     return write_all if spec.is_repeated else write
 
 
-@lru_cache(maxsize=4096)
-def _key(key: str) -> bytes:
-    return b"\x0a" + _text(key)
-
-
 def _attributes_field(spec: FieldDescriptor) -> Write:
-    """A repeated KeyValue: nine tenths of a request, so text and integers under a plain key are written in one step."""
+    """A repeated KeyValue: nine tenths of a request, so what is regular is written without a call for each message."""
     tag = _tag(spec, 2)
     write_all = _message_field(spec, structural=False)
+    value_type = _message_type(_message_type(spec).fields_by_name["value"])
 
     def write(value: Any, out: list[bytes], damage: Damage, depth: int) -> None:
         if type(value) is not list:
             raise Undecodable(f"is {_shown(value)} where an array is due")
-        deep = depth + 3 > MAX_DEPTH
+        if depth + 2 >= MAX_DEPTH:
+            write_all(value, out, damage, depth)
+            return
+        write_value = _fields(value_type)
         for element in value:
             try:
-                (name, key), (value_name, content) = element.items()
-                ((kind, plain),) = content.items()
-                if kind == "stringValue":
-                    raw = plain.encode()
-                    content = b"\x0a" + length(len(raw)) + raw
-                elif kind == "intValue":
-                    content = b"\x18" + _INT64(plain)
+                head, head_size = _KEYS[element["key"]]
+                content = element["value"]
+                ((kind, plain),) = content.items() if len(element) == 2 else _IRREGULAR
+                if kind == "stringValue" and type(plain) is str:
+                    raw = plain.encode(errors="replace")
+                    size = len(raw)
+                    if size < _SHORT_TEXT:
+                        out += (tag, SHORT[head_size + size + 3], head, _TEXT_HEADS[size], raw)
+                        continue
+                    raw = b"\x0a" + length(size) + raw
+                elif kind in _PLAIN_VALUES:
+                    value_tag, scalar = _PLAIN_VALUES[kind]
+                    raw = value_tag + scalar(plain)
                 else:
-                    raise ValueError(kind)
-                if name != "key" or value_name != "value" or deep:
-                    raise ValueError(name)
-                content = _key(key) + b"\x12" + length(len(content)) + content
-                out += (tag, length(len(content)), content)
-            except (ValueError, AttributeError, TypeError, Undecodable):
+                    inner: list[bytes] = []
+                    write_value(content, inner, damage, depth + 2)
+                    raw = b"".join(inner)
+            except (KeyError, TypeError, ValueError, AttributeError, Undecodable):
+                _remember_key(element)
                 write_all([element], out, damage, depth)
+                continue
+            value_size = length(len(raw))
+            out += (tag, length(head_size + len(value_size) + len(raw)), head, value_size, raw)
 
     return write
+
+
+_PLAIN_VALUES: dict[str, tuple[bytes, Callable[[Any], bytes]]] = {
+    "intValue": (b"\x18", _INT64),
+    "doubleValue": (b"\x21", _double),
+    "boolValue": (b"\x10", _boolean),
+}
+"""Key of an AnyValue in JSON: its tag, its writer."""
+_IRREGULAR: tuple[tuple[str, Any], ...] = ()
+_KEYS: dict[str, tuple[bytes, int]] = {}
+"""Attribute keys that were seen: the bytes of a KeyValue up to its value's length, and their number."""
+_MOST_KEYS, _LONGEST_KEY = 4096, 200
+_SHORT_TEXT = 120
+_TEXT_HEADS = tuple(bytes([size + 2, 0x0A, size]) for size in range(_SHORT_TEXT))
+"""Length of an AnyValue that holds a text, the text's tag, the text's length."""
+
+
+def _remember_key(element: Any) -> None:
+    key = element.get("key") if type(element) is dict else None
+    if type(key) is str and len(key) <= _LONGEST_KEY and len(_KEYS) < _MOST_KEYS:
+        head = b"\x0a" + _text(key) + b"\x12"
+        _KEYS[key] = head, len(head)
 
 
 _LEAVES = ("opentelemetry.proto.common.", "opentelemetry.proto.resource.")
