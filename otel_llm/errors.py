@@ -1,21 +1,21 @@
 """Every error the house raises on purpose.
 
-    OtelLLMError
-    ├── ConfigError           a setting is wrong; says which and what to do
-    ├── RequestError          a request that cannot be served as sent; not retryable
-    │   ├── InvalidPayload    bytes that do not decode
-    │   ├── PayloadTooLarge   beyond the size limit
-    │   ├── UnsupportedMedia  a body of a type or compression that is not served
-    │   ├── SlowSender        a body that arrived too slowly
-    │   ├── Unauthenticated   no credential, or one nobody knows
-    │   └── PermissionDenied  a known credential that may not do this
-    ├── RetryableError        nothing was stored; the same request may succeed later
-    │   ├── Overloaded        the ingest budget is used up
-    │   ├── StoreUnavailable  the store failed or is shutting down
-    │   └── QueryTimeout      a query that could not be answered within its bounds
-    └── StoreError            the store cannot be opened
-        ├── StoreBusy         another process owns it
-        └── StoreMismatch     foreign file, or written by a newer version
+OtelLLMError
+├── ConfigError           a setting is wrong; says which and what to do
+├── RequestError          a request that cannot be served as sent; not retryable
+│   ├── InvalidPayload    bytes that do not decode
+│   ├── PayloadTooLarge   beyond the size limit
+│   ├── UnsupportedMedia  a body of a type or compression that is not served
+│   ├── SlowSender        a body that arrived too slowly
+│   ├── Unauthenticated   no credential, or one nobody knows
+│   └── PermissionDenied  a known credential that may not do this
+├── RetryableError        nothing was stored; the same request may succeed later
+│   ├── Overloaded        the ingest budget is used up
+│   ├── StoreUnavailable  the store failed or is shutting down
+│   └── QueryTimeout      a query that could not be answered within its bounds
+└── StoreError            the store cannot be opened
+    ├── StoreBusy         another process owns it
+    └── StoreMismatch     foreign file, or written by a newer version
 """
 
 
