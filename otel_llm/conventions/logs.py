@@ -150,9 +150,8 @@ class _Reader:
             return
         if name == DETAILS:
             inside = len(record.span_id) == SPAN_ID_BYTES and any(record.span_id)
-            moment = max(time_ns - DETAILS_LEAD_NS, 1)
+            moment = max(time_ns - DETAILS_LEAD_NS, 1) if inside else time_ns
             span = _span(record, name, trace_id, span_id if inside else identity[:SPAN_ID_BYTES], moment, moment)
-            # Not a copy of what the span has, only what stands in for it: the fewest attributes lose.
             self.walk.spans([wire_span(span)], base, scope_name, scope_version)
             return
         if event is not None and event.only_kind and attributes.get("event.kind") != event.only_kind:

@@ -75,7 +75,6 @@ GEMINI_CLI = Dialect(
         Source("reasoning_tokens", 100, "thoughts_token_count"),
         Source("total_tokens", 80, "total_token_count"),
         Source("finish_reasons", 80, "finish_reasons", only=_GEMINI),
-        Source("response_id", 60, "prompt_id", only=_GEMINI),
     ),
     content=("request_text", "response_text", "function_args"),
 )
