@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from .conftest import QueryServer
 from .call_rows import DAY, SECOND
+from .conftest import QueryServer
 from .oracle import Oracle
 from .world import DAYS, FIRST, world
 

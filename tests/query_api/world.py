@@ -43,10 +43,10 @@ def world(seed: int, traces: int) -> tuple[list[dict[str, Any]], list[Finding]]:
         if pick.random() < 0.2 and len(spans) > 1:
             spans[0]["parent_span_id"] = span_id(7)  # a root that never came
         rows += spans
-        for index in range(pick.choice([0, 0, 0, 0, 1, 2])):
-            findings.append(_finding(pick, project, number * 10 + index, trace_id, pick.choice(spans)))
-    for index in range(5):  # findings in traces nobody knows
-        findings.append(_finding(pick, "default", -1 - index, pick.randbytes(16), None))
+        found = range(pick.choice([0, 0, 0, 0, 1, 2]))
+        findings += [_finding(pick, project, number * 10 + index, trace_id, pick.choice(spans)) for index in found]
+    # and some in traces nobody knows
+    findings += [_finding(pick, "default", -1 - index, pick.randbytes(16), None) for index in range(5)]
     pick.shuffle(rows)
     return rows, findings
 

@@ -15,6 +15,9 @@ _MONDAY_SHIFT = 3 * _DAY  # 1970-01-01 was a Thursday: three days after a Monday
 _WEEK = 7 * _DAY
 
 
+_MONEY: sa.Numeric[Any] = sa.Numeric(38, 12)
+
+
 class HugeInt(UserDefinedType[int]):
     """128-bit integer."""
 
@@ -51,7 +54,9 @@ class DuckDBFunctions(Functions):
         return sa.func.fsum(value, type_=sa.Double())
 
     def decimal_sum(self, value: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
-        return sa.func.sum(sa.cast(value, sa.Numeric(38, 12)), type_=sa.Numeric(38, 12))
+        exact = sa.cast(sa.cast(value, sa.Text()), _MONEY)
+        quick = sa.cast(value, _MONEY)  # multiplies by 10^12 as a double: right to the last place for small values only
+        return sa.func.sum(sa.case((value < sa.literal_column("64"), quick), else_=exact), type_=_MONEY)
 
     def bucket(self, time_ns: sa.ColumnElement[Any], unit: str) -> sa.ColumnElement[Any]:
         seconds = time_ns.op("//")(sa.literal_column(str(_SECOND)))
