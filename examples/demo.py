@@ -47,7 +47,7 @@ def table(title: str, head: Iterable[str], rows: Iterable[Iterable[Any]]) -> Non
             print("  " + "  ".join("-" * width for width in widths))
 
 
-def show_answers(collector: CollectorProcess) -> None:
+def show_answers(collector: CollectorProcess, apps: Iterable[str]) -> None:
     """The questions of the README, and their answers."""
     summary = collector.post("/analytics/summary", {"groupBy": ["provider", "model"]})["summary"]
     rows = [
@@ -68,7 +68,7 @@ def show_answers(collector: CollectorProcess) -> None:
     table("What does each model cost, and how fast is it?   POST /analytics/summary (LangDB)", head, rows)
 
     rows = []
-    for name, _, _ in RUNS:
+    for name in apps:
         answer = collector.get(f"/api/analytics/llm?agentId={name}")["summary"]
         numbers = [answer[key] for key in ("totalCalls", "totalInputTokens", "totalOutputTokens")]
         rows.append([name, *numbers, f"{answer['totalCostUsd']:.6f}", round(answer["avgLatencyMs"], 1)])
@@ -88,13 +88,15 @@ def show_answers(collector: CollectorProcess) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--keep", action="store_true", help="leave everything running until Ctrl-C, to look around")
+    parser.add_argument("--once", action="store_true", help="run the app once, not with every instrumentation and protocol")
     options = parser.parse_args()
+    runs = RUNS[:1] if options.once else RUNS
     with ModelServer(first_token_delay=0.2, token_delay=0.01) as model, CollectorProcess() as collector:
         print(f"collector: OTLP/gRPC {collector.grpc_url}, OTLP/HTTP {collector.http_url}, answers {collector.api_url}")
-        for name, instrumentation, protocol in RUNS:
+        for name, instrumentation, protocol in runs:
             print(f"\napp {name!r}: {instrumentation} over {protocol}\n", flush=True)
             run_app(collector, model.url, name, instrumentation, protocol)
-        show_answers(collector)
+        show_answers(collector, [name for name, _, _ in runs])
         if options.keep:
             print(f"Still running: {collector.api_url} (Ctrl-C to stop)")
             try:

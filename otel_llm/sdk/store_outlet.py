@@ -20,6 +20,8 @@ _RETRY_OPEN_S = 5.0
 _lock = threading.Lock()
 _open: dict[str, tuple["Collector", int]] = {}
 """Collectors of this process by database URL, with the number of outlets that use them."""
+_of_parent: set[str] = set()
+"""Stores that were open when this process was forked: DuckDB would hand out the parent's own, whose threads are not here."""
 
 
 class StoreOutlet:
@@ -82,6 +84,8 @@ def _collector_of(database_url: str) -> "Collector":
     from otel_llm.config import Settings
 
     with _lock:
+        if database_url in _of_parent:
+            raise StoreBusy(f"{safe_url(database_url)} belongs to the process this one was forked from.")
         collector, users = _open.get(database_url, (None, 0))
         if collector is None:
             settings: dict[str, Any] = {"database_url": database_url}  # all others from OTEL_LLM_* variables
@@ -107,6 +111,7 @@ def _forget_in_child() -> None:
     _lock = threading.Lock()
     for collector, _ in _open.values():
         ctypes.pythonapi.Py_IncRef(ctypes.py_object(collector))
+    _of_parent.update(url for url in _open if url.startswith("duckdb"))
     _open.clear()
 
 
