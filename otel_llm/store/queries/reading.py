@@ -11,6 +11,8 @@ import sqlalchemy as sa
 from otel_llm.errors import QueryTimeout
 from otel_llm.store.engines.base import Engine
 
+AnySelect = sa.Select[*tuple[Any, ...]]
+AnyRow = sa.Row[*tuple[Any, ...]]
 MAX_ROWS = 2_000_000
 """Most rows of one statement: twice what every documented answer must be able to hold."""
 RETRY_AFTER_S = 5.0
@@ -27,7 +29,7 @@ class Reader:
         self._deadline = deadline
         self._max_rows = max_rows
 
-    def rows(self, statement: sa.Select[Any]) -> Sequence[sa.Row[Any]]:
+    def rows(self, statement: AnySelect) -> Sequence[AnyRow]:
         """All rows of a statement. Raises QueryTimeout."""
         bounded = statement.limit(self._max_rows + 1) if statement._limit_clause is None else statement
         with self._watched():
@@ -36,7 +38,7 @@ class Reader:
             raise QueryTimeout(f"the answer has more than {self._max_rows:,} rows; ask for less at once", RETRY_AFTER_S)
         return found
 
-    def row(self, statement: sa.Select[Any]) -> sa.Row[Any]:
+    def row(self, statement: AnySelect) -> AnyRow:
         """The only row of an ungrouped aggregate. Raises QueryTimeout."""
         return self.rows(statement)[0]
 
@@ -74,11 +76,15 @@ class Reader:
 def reading(engine: Engine, timeout_s: float, max_rows: int = MAX_ROWS) -> Iterator[Reader]:
     """A reader whose statements together may take ``timeout_s`` seconds."""
     deadline = time.monotonic() + timeout_s
-    with engine.sql.connect() as connection:
+    try:
+        connecting = engine.sql.connect()
+    except sa.exc.TimeoutError as error:  # every connection of the pool is busy
+        raise QueryTimeout("too many queries at once", RETRY_AFTER_S) from error
+    with connecting as connection:
         yield Reader(engine, connection, deadline, max_rows)
 
 
-def run(engine: Engine, statement: sa.Select[Any], timeout_s: float) -> Sequence[sa.Row[Any]]:
+def run(engine: Engine, statement: AnySelect, timeout_s: float) -> Sequence[AnyRow]:
     """All rows of one statement. Raises QueryTimeout."""
     with reading(engine, timeout_s) as reader:
         return reader.rows(statement)
