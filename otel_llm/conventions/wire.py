@@ -103,37 +103,13 @@ MAX_KEYS: Final = 10_000
 
 Pair = tuple[str, Any]
 
-_KEY_TAG, _VALUE_TAG = 0x0A, 0x12  # KeyValue.key and KeyValue.value
+_KEY_HEAD, _VALUE_TAG = b"\x0a", 0x12  # KeyValue.key and KeyValue.value
 _TEXT_TAG, _INT_TAG = 0x0A, 0x18  # AnyValue.string_value and AnyValue.int_value
 _ONE_BYTE = 0x80  # lengths and integers below this take one byte
 
 
 def read_pair(encoded: bytes) -> Pair | None:
-    """Key and plain value of one encoded attribute; None when the bytes are no attribute.
-
-    Short texts and small integers, which most are, are read in place; everything else by the protobuf runtime.
-    """
-    size = len(encoded)
-    try:
-        value = encoded[1] + 2
-        if (
-            encoded[0] == _KEY_TAG
-            and value < _ONE_BYTE
-            and encoded[value] == _VALUE_TAG
-            and encoded[value + 1] == size - value - 2 < _ONE_BYTE
-        ):
-            tag = encoded[value + 2]
-            if tag == _TEXT_TAG:
-                if encoded[value + 3] == size - value - 4:
-                    return encoded[2:value].decode(), encoded[value + 4 :].decode()
-            elif tag == _INT_TAG:
-                low = encoded[value + 3]
-                if size == value + 4 and low < _ONE_BYTE:
-                    return encoded[2:value].decode(), low
-                if size == value + 5 and encoded[value + 4] < _ONE_BYTE:
-                    return encoded[2:value].decode(), (low & 0x7F) | (encoded[value + 4] << 7)
-    except (IndexError, UnicodeDecodeError):
-        pass  # too short to be read in place, or not text: the runtime decides
+    """Key and plain value of one encoded attribute; None when the bytes are no attribute."""
     try:
         item = KeyValue.FromString(encoded)
     except DecodeError:
@@ -142,27 +118,62 @@ def read_pair(encoded: bytes) -> Pair | None:
 
 
 class Pairs(dict[bytes, Pair]):
-    """Encoded attributes → key and plain value. Values are shared by all spans that have them: never change one."""
+    """Encoded attributes → key and plain value. Values are shared by all spans that have them: never change one.
 
-    __slots__ = ("_known",)
+    An attribute that is not remembered is read in place when it is a short text or a small integer of a known key, which
+    most are, and by the protobuf runtime otherwise. Raises DecodeError for bytes that are no attribute.
+    """
+
+    __slots__ = ("_heads",)
 
     def __init__(self) -> None:
         super().__init__()
-        self._known: dict[str, int] = {}
+        self._heads: dict[bytes, list[Any]] = {}
+        """Encoded key → the key, and how many of its values are remembered."""
 
     def __missing__(self, encoded: bytes) -> Pair:
+        size = len(encoded)
+        start = encoded[1] + 2 if size > 1 else 0
+        head = self._heads.get(encoded[:start])
+        if head is None:
+            return self._first(encoded, start)
+        value: Any = None
+        # The lengths must add up to the whole, or the bytes are written in some other way and the runtime reads them.
+        if size > start + 3 and encoded[start] == _VALUE_TAG and encoded[start + 1] == size - start - 2 < _ONE_BYTE:
+            tag = encoded[start + 2]
+            if tag == _TEXT_TAG:
+                if encoded[start + 3] == size - start - 4:
+                    try:
+                        value = encoded[start + 4 :].decode()
+                    except UnicodeDecodeError:
+                        value = None
+            elif tag == _INT_TAG:
+                low = encoded[start + 3]
+                if size == start + 4 and low < _ONE_BYTE:
+                    value = low
+                elif size == start + 5 and encoded[start + 4] < _ONE_BYTE:
+                    value = (low & 0x7F) | (encoded[start + 4] << 7)
+        pair = (head[0], value) if value is not None else read_pair(encoded)
+        if pair is None:
+            raise DecodeError("bytes that are no attribute")
+        if head[1] < MAX_PAIRS_OF_KEY and size <= MAX_PAIR_BYTES:
+            if len(self) >= MAX_PAIRS:
+                self.clear()
+                self._heads.clear()
+            head[1] += 1
+            self[encoded] = pair
+        return pair
+
+    def _first(self, encoded: bytes, start: int) -> Pair:
+        """Reads the first attribute of a key, and remembers the key's bytes when they are written the usual way."""
         pair = read_pair(encoded)
         if pair is None:
-            raise DecodeError("an attribute that is none")
-        if len(encoded) <= MAX_PAIR_BYTES:
-            key = pair[0]
-            known = self._known.get(key, 0)
-            if known < MAX_PAIRS_OF_KEY:
-                if len(self) >= MAX_PAIRS or len(self._known) >= MAX_KEYS:
-                    self.clear()
-                    self._known.clear()
-                self._known[key] = known + 1
-                self[encoded] = pair
+            raise DecodeError("bytes that are no attribute")
+        if encoded[:1] == _KEY_HEAD and start < _ONE_BYTE and encoded[2:start] == pair[0].encode():
+            if len(self._heads) >= MAX_KEYS:
+                self.clear()
+                self._heads.clear()
+            self._heads[encoded[:start]] = [pair[0], 0]
         return pair
 
 
