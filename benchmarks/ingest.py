@@ -103,6 +103,7 @@ def generate(
     total: int,
     connections: int,
     step_ns: int,
+    start_ns: int,
     result: "multiprocessing.Queue[Load]",
 ) -> None:
     """Sends ``total`` spans over some connections; puts a :class:`Load` into the queue. Runs in its own process."""
@@ -112,7 +113,7 @@ def generate(
     prepared: list[bytes] = []
     if kind == "json":  # making JSON costs far more than reading it: outside the measured time
         template = Template.make(spans_a_request)
-        prepared = [_to_json(template.fill(START + at * step_ns, step_ns)) for at in requests]
+        prepared = [_to_json(template.fill(start_ns + at * step_ns, step_ns)) for at in requests]
         requests = iter(range(len(prepared)))
 
     def work() -> None:
@@ -124,7 +125,7 @@ def generate(
                 at = next(requests, None)
             if at is None:
                 break
-            body = prepared[at] if prepared else template.fill(START + at * step_ns, step_ns, min(4, spans_a_request))
+            body = prepared[at] if prepared else template.fill(start_ns + at * step_ns, step_ns, min(4, spans_a_request))
             sent = time.perf_counter()
             send(body)
             latencies.append(time.perf_counter() - sent)
@@ -143,14 +144,22 @@ def generate(
 
 
 def run(
-    server: Server, kind: str, spans_a_request: int, total: int, connections: int, step_ns: int = 1_000_000
+    server: Server,
+    kind: str,
+    spans_a_request: int,
+    total: int,
+    connections: int,
+    step_ns: int = 1_000_000,
+    start_ns: int = START,
 ) -> tuple[Load, float]:
     """One load against a server; returns it with the server's processor seconds."""
     context = multiprocessing.get_context("spawn")
     result: multiprocessing.Queue[Load] = context.Queue()
     port = server.grpc_port if kind == "grpc" else server.http_port
     before = server.cpu_s()
-    process = context.Process(target=generate, args=(kind, port, spans_a_request, total, connections, step_ns, result))
+    process = context.Process(
+        target=generate, args=(kind, port, spans_a_request, total, connections, step_ns, start_ns, result)
+    )
     process.start()
     load = result.get(timeout=3600)
     process.join()
