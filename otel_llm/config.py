@@ -73,6 +73,8 @@ class Settings(BaseSettings):
     """Threads of DuckDB; None is half of the cores."""
     duckdb_memory_limit: str | None = "400MB"
     """Most memory DuckDB takes for buffers before it spills to disk."""
+    clickhouse_cluster: str | None = None
+    """ClickHouse cluster whose servers hold the store: tables are made replicated and distributed over it."""
     query_timeout_s: Seconds = 30.0
     """Longest time one query may run."""
     shutdown_timeout_s: Seconds = 25.0
