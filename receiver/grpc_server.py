@@ -7,6 +7,7 @@ compressed: gRPC's own decompression makes the whole message before it looks at 
 """
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import AsyncIterator, Callable, Coroutine
 from threading import Event, Thread
@@ -17,7 +18,7 @@ import grpc.aio
 from google.protobuf.message import Message
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
-from otel_llm.errors import ConfigError, InvalidPayload, SlowSender
+from otel_llm.errors import ConfigError, InvalidPayload, SlowSender, StoreUnavailable
 from otel_llm.otlp.signals import SIGNALS, SignalName
 from otel_llm.serving import TlsFiles
 from receiver.ingest import Ingest
@@ -27,6 +28,8 @@ _log = logging.getLogger(__name__)
 _READ_TIMEOUT_S = 60.0
 """For a whole message; stock clients give up after 10 s."""
 _START_TIMEOUT_S = 10.0
+_LAST_ANSWERS_S = 0.5
+"""For answers that are on their way when the server closes."""
 _CODES = {code.value[0]: code for code in grpc.StatusCode}
 _HEALTH_SERVICES = ("", *(signal.service for signal in SIGNALS.values()))
 
@@ -63,6 +66,8 @@ class GrpcServer:
         self._failure: Exception | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stop_asked: asyncio.Event | None = None
+        self._taken = 0
+        self._all_answered: asyncio.Event | None = None
         self._thread = Thread(target=self._run, name="grpc", daemon=True)
 
     def start(self) -> None:
@@ -93,6 +98,7 @@ class GrpcServer:
     async def _serve(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._stop_asked = asyncio.Event()
+        self._all_answered = asyncio.Event()
         server = grpc.aio.server(options=_options(self._ingest.settings.max_message_bytes))
         for name, signal in SIGNALS.items():
             method: Any = grpc.stream_unary_rpc_method_handler(self._export(name))
@@ -110,7 +116,12 @@ class GrpcServer:
         self._ready.set()
         await self._stop_asked.wait()
         await state.enter_graceful_shutdown()
-        await server.stop(self._drain_s)
+        # New calls are told to come back. gRPC's own grace would also wait for health watches and for messages that never
+        # come; here only calls whose message was taken are waited for.
+        if self._taken:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._all_answered.wait(), self._drain_s)
+        await server.stop(_LAST_ANSWERS_S)
 
     def _export(self, signal: SignalName) -> Callable[[AsyncIterator[bytes], Call], Coroutine[Any, Any, bytes]]:
         """The Export method of a signal. It reads its one message itself, so that the wait for it can be bounded."""
@@ -118,13 +129,19 @@ class GrpcServer:
 
         async def export(messages: AsyncIterator[bytes], call: Call) -> bytes:
             try:
+                self._refuse_when_stopping()
                 caller = ingest.admit(_metadata(call), _address(call.peer()))
                 body = await _read(call)
+                self._refuse_when_stopping()
                 hold = ingest.budget.hold()
                 hold.grow(len(body))
-                future = ingest.submit(signal, body, "protobuf", _compression(body), caller, hold)
-                del body
-                response: Message = await asyncio.wrap_future(future)
+                self._taken += 1
+                try:
+                    future = ingest.submit(signal, body, "protobuf", _compression(body), caller, hold)
+                    del body
+                    response: Message = await asyncio.wrap_future(future)
+                finally:
+                    self._answered()
             except Exception as error:
                 refusal = Refusal.of(error, f"{signal} over gRPC")
             else:
@@ -134,6 +151,16 @@ class GrpcServer:
             raise AssertionError("not reached: a refused call has ended")
 
         return export
+
+    def _refuse_when_stopping(self) -> None:
+        if self._stop_asked is not None and self._stop_asked.is_set():
+            raise StoreUnavailable("the server is stopping")
+
+    def _answered(self) -> None:
+        self._taken -= 1
+        if not self._taken and self._stop_asked is not None and self._stop_asked.is_set():
+            assert self._all_answered is not None  # noqa: S101 - made together with _stop_asked
+            self._all_answered.set()
 
 
 async def _read(call: Call) -> bytes:

@@ -72,6 +72,13 @@ class GuardedProtocol(HttpToolsProtocol):
         self._in_head = True
         self._head_size = 0
 
+    def shutdown(self) -> None:
+        """A stop waits for requests that were taken, not for bodies that are still on their way."""
+        if self.cycle is not None and not self.cycle.response_complete and self.cycle.more_body:
+            self.transport.close()
+        else:
+            super().shutdown()
+
     def _is_idle(self) -> bool:
         """True with no timer running and no request in work: bytes that begin no message end the keep-alive timer."""
         timed = self._head_timer is not None or self.timeout_keep_alive_task is not None

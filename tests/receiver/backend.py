@@ -105,6 +105,13 @@ class Running:
         self.backend = Backend(Settings(**(defaults | settings)))
         self.receiver = Receiver(self.backend)
 
+    def forget(self) -> None:
+        """Makes the backend as good as new."""
+        assert self.backend.budget.used == 0
+        self.receiver.ingest.accounting = self.backend.accounting = Accounting()
+        self.backend.door.__init__()  # type: ignore[misc]
+        self.backend.pipeline.__init__()  # type: ignore[misc]
+
     def __enter__(self) -> "Running":
         self.receiver.start()
         return self

@@ -6,10 +6,17 @@ import pytest
 from .backend import Running
 
 
-@pytest.fixture
-def running() -> Iterator[Running]:
+@pytest.fixture(scope="session")
+def shared_running() -> Iterator[Running]:
     with Running() as server:
         yield server
+
+
+@pytest.fixture
+def running(shared_running: Running) -> Running:
+    """A receiver with default settings; it must not be stopped."""
+    shared_running.forget()
+    return shared_running
 
 
 @pytest.fixture

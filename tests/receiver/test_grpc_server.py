@@ -254,17 +254,22 @@ def test_clients_may_ping_every_ten_seconds_without_calls(running):
     assert grpc.ChannelConnectivity.TRANSIENT_FAILURE not in states
 
 
-def test_stop_answers_what_was_taken(running, channel):
-    running.pipeline.gate = threading.Event()
-    future = channel.unary_unary(f"/{SIGNALS['traces'].service}/Export").future(traces().SerializeToString(), timeout=10)
-    assert running.pipeline.waiting.acquire(timeout=10)
-    stopping = threading.Thread(target=running.receiver.stop)
-    stopping.start()
-    time.sleep(0.2)
-    running.pipeline.gate.set()
-    assert future.result() == b""
-    stopping.join(10)
-    assert not stopping.is_alive()
+def test_stop_answers_what_was_taken_and_tells_others_to_come_back():
+    with Running() as running, grpc.insecure_channel(running.target) as channel:
+        running.pipeline.gate = threading.Event()
+        method = channel.unary_unary(f"/{SIGNALS['traces'].service}/Export")
+        future = method.future(traces().SerializeToString(), timeout=10)
+        assert running.pipeline.waiting.acquire(timeout=10)
+        stopping = threading.Thread(target=running.receiver.stop)
+        stopping.start()
+        time.sleep(0.2)
+        late = failure(channel, traces().SerializeToString())
+        assert late.code() is grpc.StatusCode.UNAVAILABLE
+        assert_hint(late, 1.0)
+        running.pipeline.gate.set()
+        assert future.result() == b""
+        stopping.join(10)
+        assert not stopping.is_alive()
 
 
 def test_a_taken_port_is_a_sentence(running):

@@ -14,6 +14,7 @@ from typing import Any
 import grpc
 import pytest
 import requests
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from otel_llm.otlp.signals import SIGNALS
 from otel_llm.serving import BodyReader, HttpServer, WsgiBridge
@@ -169,3 +170,26 @@ def test_a_grpc_call_that_never_sends_its_message_is_ended(monkeypatch):
         assert caught.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
         assert time.monotonic() - start < 3
         assert running.backend.refused == {"slow": 1}
+
+
+def test_a_stop_waits_for_none_of_them():
+    with Running(shutdown_timeout_s=20) as running, ExitStack() as held:
+        for port, start in ((running.receiver.http.port, HTTP_STARTS[3]), (running.receiver.grpc.port, GRPC_STARTS[3])):
+            connection = held.enter_context(socket.create_connection(("127.0.0.1", port), timeout=10))
+            connection.sendall(start)
+        channel = held.enter_context(grpc.insecure_channel(running.target))
+        watch = health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest())
+        assert next(watch).status == health_pb2.HealthCheckResponse.SERVING
+        wait = threading.Event()
+        held.callback(wait.set)
+
+        def never() -> Iterator[bytes]:
+            wait.wait(10)
+            yield b""
+
+        call = channel.stream_unary(EXPORT).future(never(), timeout=20)
+        time.sleep(0.2)
+        start_of_stop = time.monotonic()
+        running.receiver.stop()
+        assert time.monotonic() - start_of_stop < 5
+        assert call.exception(timeout=5) is not None
