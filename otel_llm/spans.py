@@ -162,6 +162,12 @@ class SlimSpan(NamedTuple):
         """True for an LLM call: a generation or an embedding."""
         return self.role in CALL_ROLES
 
+    @property
+    def weight(self) -> tuple[bool, int, int]:
+        """Of two differing copies of a span the heavier one is kept: a span before a log record (kind 0), the later end, more
+        attributes."""
+        return self.kind != 0, self.end_ns, self.attribute_count
+
 
 class Finding(NamedTuple):
     """One policy finding (guardrail verdict): what Flashback counts as violation, alert or block."""

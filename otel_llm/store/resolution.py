@@ -126,7 +126,7 @@ def _exactly_once(
             continue
         if kept is None:
             insert.append(row)
-        elif weight(row) > (kept.kind != 0, kept.end_ns, kept.attribute_count):
+        elif weight(row) > kept.weight:
             replace.append(row)
     return insert, replace, duplicates
 

@@ -3,6 +3,7 @@
 import itertools
 import os
 from collections.abc import Callable, Iterator
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from otel_llm.store.open import open_engine
 
 from .postgresql_server import NoServerBinary, PostgreSQLServer
 
-ENGINES = ("duckdb", "postgresql")
+ENGINES = ("duckdb", "postgresql", "clickhouse")
 _databases = itertools.count(1)
 
 
@@ -51,6 +52,23 @@ def new_postgresql(postgresql_server: PostgreSQLServer) -> Callable[[], str]:
         with admin.connect() as connection:
             connection.exec_driver_sql(f"CREATE DATABASE {name}")
         return postgresql_server.url.replace("/postgres", f"/{name}")
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def new_clickhouse(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], str]:
+    """Makes an empty database of the ClickHouse engine in this process (chDB) and gives its URL."""
+    if find_spec("clickhouse_connect") is None or find_spec("chdb") is None:
+        lacking("chdb is not installed (dependency group clickhouse-test)")
+    path = tmp_path_factory.mktemp("clickhouse")
+    admin = sa.create_engine(f"clickhousedb:///?interface=chdb&path={path}", poolclass=sa.NullPool)
+
+    def make() -> str:
+        name = f"store{next(_databases)}"
+        with admin.connect() as connection:
+            connection.exec_driver_sql(f"CREATE DATABASE {name}")
+        return f"clickhousedb:///{name}?interface=chdb&path={path}"
 
     return make
 

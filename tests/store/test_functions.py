@@ -182,6 +182,8 @@ def test_first_by_works_on_numbers_and_bytes(store: Store) -> None:
 
 
 ODD = [
+    "{a:String}",
+    "%(x)s",
     "plain",
     "with space",
     'quote"s',

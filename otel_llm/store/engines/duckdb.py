@@ -24,7 +24,7 @@ from otel_llm.store import migrations, schema
 from otel_llm.store.engines import duckdb_probing
 from otel_llm.store.engines.base import Capabilities, Change, CostUpdate, Engine, ResponseKey, TraceKey, WriteSession
 from otel_llm.store.engines.duckdb_functions import DuckDBFunctions
-from otel_llm.store.recent import RecentSpans
+from otel_llm.store.recent import CAPACITY_SPANS, RecentSpans
 
 WAL_CHECKPOINT = "256MB"
 """Write-ahead log size that triggers a checkpoint. DuckDB's own 16 MB rewrites the open row group (122,880 rows) every
@@ -54,8 +54,11 @@ class DuckDBEngine(Engine):
 
     capabilities = Capabilities()
 
-    def __init__(self, path: str, *, threads: int | None = None, memory_limit: str | None = None) -> None:
+    def __init__(
+        self, path: str, *, threads: int | None = None, memory_limit: str | None = None, recent_spans: int = CAPACITY_SPANS
+    ) -> None:
         self.path = path
+        self._recent_spans = recent_spans
         self.functions = DuckDBFunctions()
         self._config: dict[str, Any] = {
             "autoinstall_known_extensions": False,  # nothing is fetched from outside, ever
@@ -94,7 +97,7 @@ class DuckDBEngine(Engine):
         sa.event.listen(self.sql, "handle_error", lambda *_: duckdb_probing.end())
         try:
             migrations.migrate(self.sql, self.path or "the in-memory store")
-            self._recent = RecentSpans(self._stored_until())
+            self._recent = RecentSpans(self._stored_until(), self._recent_spans)
         except BaseException:
             self.close()
             raise

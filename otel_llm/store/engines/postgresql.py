@@ -258,8 +258,8 @@ class PostgreSQLEngine(Engine):
 
 _SMALL = ", ".join(f"'{name}'" for name in schema.metadata.tables if name != schema.spans.name)
 _OUR_TABLES = (
-    "(SELECT relid::oid AS oid FROM pg_partition_tree('spans') WHERE isleaf UNION ALL "
-    f"SELECT oid FROM pg_class WHERE relkind = 'r' AND pg_table_is_visible(oid) AND relname IN ({_SMALL})) t"  # noqa: S608 constant text
+    "(SELECT relid::oid AS oid FROM pg_partition_tree('spans') WHERE isleaf UNION ALL "  # noqa: S608 constant text
+    f"SELECT oid FROM pg_class WHERE relkind = 'r' AND pg_table_is_visible(oid) AND relname IN ({_SMALL})) t"
 )
 
 

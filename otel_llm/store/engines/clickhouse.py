@@ -1,0 +1,286 @@
+"""ClickHouse: beyond one machine. Sharding and replication are the server's own.
+
+How spans are stored exactly once without transactions is told in :mod:`otel_llm.store.engines.clickhouse_session`, how they
+lie on disk in :mod:`otel_llm.store.engines.clickhouse_schema`. ``interface=chdb`` in the URL gives the engine in process.
+"""
+
+import logging
+import threading
+import time
+import uuid
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager, suppress
+from typing import Any, TypeVar
+
+import clickhouse_connect
+import sqlalchemy as sa
+from clickhouse_connect.driver import Client
+from clickhouse_connect.driver.exceptions import ClickHouseError, DataError, OperationalError
+from sqlalchemy.sql import sqltypes
+
+from otel_llm.config import Settings
+from otel_llm.errors import StoreError, StoreUnavailable
+from otel_llm.store import migrations
+from otel_llm.store.engines import clickhouse_schema as ddl
+from otel_llm.store.engines.base import Capabilities, Engine, ResponseKey, TraceKey, WriteConflict, WriteSession
+from otel_llm.store.engines.clickhouse_functions import ClickHouseFunctions
+from otel_llm.store.engines.clickhouse_session import ClickHouseSession
+
+log = logging.getLogger(__name__)
+
+Result = TypeVar("Result")
+
+RETRY_FOR_S = 10.0
+_PAUSE_S = 0.3
+_MAX_ROUNDS = 5  # looks after an insert; each further one needs another receiver that wrote to the trace meanwhile
+_STANDARD_SQL = {
+    "final": 1,  # the newest version of each row only
+    "join_use_nulls": 1,
+    "cast_keep_nullable": 1,
+    "aggregate_functions_null_for_empty": 1,
+    "prefer_column_name_to_alias": 1,
+}
+"""What makes ClickHouse answer the query layer's SQL as the other engines do."""
+_ON_CLUSTER = {
+    "distributed_product_mode": "global",
+    "prefer_localhost_replica": 1,
+    "select_sequential_consistency": 0,
+}
+_SERVER_GONE = {
+    "NETWORK_ERROR",
+    "SOCKET_TIMEOUT",
+    "TOO_MANY_SIMULTANEOUS_QUERIES",
+    "MEMORY_LIMIT_EXCEEDED",
+    "TOO_MANY_PARTS",
+    "TABLE_IS_READ_ONLY",
+    "NO_ACTIVE_REPLICAS",
+    "UNKNOWN_STATUS_OF_INSERT",
+    "TOO_FEW_LIVE_REPLICAS",
+    "UNSATISFIED_QUORUM_FOR_PREVIOUS_WRITE",
+    "KEEPER_EXCEPTION",
+    "ALL_CONNECTION_TRIES_FAILED",
+    "TIMEOUT_EXCEEDED",
+}
+
+
+class _Bytes(sa.LargeBinary):
+    """Ids travel as hex: a query is text."""
+
+    def bind_processor(self, dialect: sa.Dialect) -> Callable[[Any], Any]:
+        return lambda value: None if value is None else bytes(value).hex()
+
+    def bind_expression(self, bindvalue: sa.BindParameter[Any]) -> sa.ColumnElement[Any]:
+        return sa.func.unhex(bindvalue, type_=self)
+
+    def result_processor(self, dialect: sa.Dialect, coltype: object) -> Callable[[Any], Any]:
+        return lambda value: value if value is None or isinstance(value, bytes) else value.encode("latin-1")
+
+
+class ClickHouseEngine(Engine):
+    """The store in one ClickHouse database, on a server, a cluster, or in process."""
+
+    capabilities = Capabilities(shared=True, server=True, partitions=True)
+
+    def __init__(self, url: sa.URL, settings: Settings) -> None:
+        self.url = url.set(drivername="clickhousedb")
+        self.functions = ClickHouseFunctions()
+        self._cluster = settings.clickhouse_cluster
+        self._timeout_s = settings.query_timeout_s
+        self._embedded = url.query.get("interface") == "chdb"
+        self._writer: Any = None
+        self._write_lock = threading.Lock()
+        self._open = False
+
+    @property
+    def where(self) -> str:
+        """The database, fit for messages."""
+        return f"ClickHouse database {self.url.database or 'default'} on {self.url.host or 'this process'}"
+
+    # -- life
+    def open(self) -> None:
+        clickhouse_connect.common.set_setting("autogenerate_session_id", False)  # sessions run one query at a time
+        self.sql = sa.create_engine(self.url, pool_size=8, max_overflow=24, creator=self._connect)
+        self.sql.dialect.colspecs = {sa.LargeBinary: _Bytes, sqltypes._Binary: _Bytes}
+        try:
+            migrations.migrate(self.sql, f"the {self.where}", self._create)
+        except (ClickHouseError, sa.exc.DBAPIError) as error:
+            self.close()
+            raise StoreError(f"cannot open the {self.where}: {_first_line(error)}") from error
+        except BaseException:
+            self.close()
+            raise
+        self._open = True
+
+    def _create(self, connection: sa.Connection) -> None:
+        for statement in ddl.statements(self._cluster):
+            connection.exec_driver_sql(statement)
+
+    def _connect(self) -> Any:
+        """A connection of the dialect's own kind. Every one carries a mark by which its queries can be found and stopped."""
+        _, arguments = self.sql.dialect.create_connect_args(self.url)
+        connection = self.sql.dialect.connect(**arguments)
+        settings: dict[str, Any] = _STANDARD_SQL | (_ON_CLUSTER if self._cluster else {})
+        settings |= {"max_execution_time": int(self._timeout_s) + 5, "log_comment": f"otel-llm {uuid.uuid4()}"}
+        for name, value in settings.items():
+            connection.client.set_client_setting(name, value)
+        return connection
+
+    def interrupt(self, connection: sa.Connection) -> None:
+        client: Client = connection.connection.driver_connection.client  # type: ignore[union-attr] # it is connected
+        mark = client.get_client_setting("log_comment")
+        if self._embedded or not mark:
+            return  # the embedded engine cannot stop a query; max_execution_time ends it
+        with suppress(ClickHouseError):
+            other = self._connect()
+            on = f" ON CLUSTER '{self._cluster}'" if self._cluster else ""
+            other.client.command(f"KILL QUERY{on} WHERE Settings['log_comment'] = '{mark}' ASYNC")
+            other.close()
+
+    def close(self) -> None:
+        self._open = False
+        writer, self._writer = self._writer, None
+        if writer is not None:
+            writer.close()
+        if hasattr(self, "sql"):
+            self.sql.dispose()
+
+    # -- writing
+    @contextmanager
+    def write(self, traces: Collection[TraceKey], responses: Collection[ResponseKey] = ()) -> Iterator[WriteSession]:
+        with self._session(str(uuid.uuid4()), first=True) as session:
+            yield session
+
+    @contextmanager
+    def _session(self, token: str, *, first: bool) -> Iterator[ClickHouseSession]:
+        if not self._open:
+            raise StoreUnavailable("the store is closed")
+        with self._write_lock:
+            try:
+                if self._writer is None:
+                    self._writer = self._connect()
+                yield ClickHouseSession(self._writer.client, self._cluster, token, first=first)
+            except OperationalError as error:
+                self._drop_writer()
+                raise WriteConflict(_first_line(error), wait_s=_PAUSE_S) from error
+            except ClickHouseError as error:
+                if isinstance(error, DataError) or getattr(error, "name", None) not in _SERVER_GONE:
+                    raise
+                self._drop_writer()
+                raise WriteConflict(_first_line(error), wait_s=_PAUSE_S) from error
+
+    def _drop_writer(self) -> None:
+        writer, self._writer = self._writer, None
+        if writer is not None:
+            with suppress(Exception):
+                writer.close()
+
+    def commit(
+        self, traces: Collection[TraceKey], responses: Collection[ResponseKey], work: Callable[[WriteSession], Result]
+    ) -> Result:
+        # Inserts, then looks whether others wrote to the same traces meanwhile. Every step may be repeated at will.
+        token = str(uuid.uuid4())
+        deadline = time.monotonic() + RETRY_FOR_S
+        results: list[Result] = []
+        rounds = 0
+        while True:
+            try:
+                with self._session(token, first=not results) as session:
+                    results.append(work(session))
+                    rounds += 1
+                    if not session.unsettled() or rounds >= _MAX_ROUNDS:
+                        return results[0]
+            except WriteConflict as conflict:
+                if not self._open or time.monotonic() + conflict.wait_s >= deadline:
+                    raise StoreUnavailable(f"the database does not take the commit: {conflict}") from conflict
+                log.info("commit is tried again: %s", conflict)
+                time.sleep(conflict.wait_s)
+
+    # -- care
+    def size_bytes(self) -> int:
+        return self._number(f"SELECT sum(bytes_on_disk) FROM {self._parts()} WHERE active AND database = currentDatabase()")  # noqa: S608 constant text
+
+    def _parts(self) -> str:
+        return f"clusterAllReplicas('{self._cluster}', system.parts)" if self._cluster else "system.parts"
+
+    def _number(self, query: str) -> int:
+        with self.sql.connect() as connection:
+            return int(connection.exec_driver_sql(query).scalar() or 0)
+
+    def delete_spans(self, project: str | None, before_ns: int, limit: int) -> int:
+        """Whole days go by partition, whatever the limit; the rest by one mutation, which costs the same for many rows as
+        for few."""
+        with self._write_lock, self.sql.connect() as connection:
+            care = _Care(connection, self._cluster)
+            if project is None:
+                dropped = care.drop_day(min(before_ns, time.time_ns()))
+                if dropped:
+                    return dropped
+            return care.delete(project, before_ns, limit if before_ns > time.time_ns() and project is None else None)
+
+    def checkpoint(self) -> None:
+        """Nothing to do: every insert is durable, and merges are the server's own care."""
+
+
+class _Care:
+    """Deletions. On a cluster they are sent to the local tables of every server."""
+
+    def __init__(self, connection: sa.Connection, cluster: str | None) -> None:
+        self._connection = connection
+        self._cluster = cluster
+        self._on = f" ON CLUSTER '{cluster}'" if cluster else ""
+
+    def drop_day(self, before_ns: int) -> int:
+        """Drops the oldest day if all of it is before a time; returns its spans."""
+        row = self._connection.exec_driver_sql(
+            f"SELECT intDiv(min(start_ns), {ddl.DAY_NS}), count() FROM spans "  # noqa: S608 constant text
+            f"WHERE intDiv(start_ns, {ddl.DAY_NS}) = (SELECT min(intDiv(start_ns, {ddl.DAY_NS})) FROM spans)"
+        ).one()
+        day, count = row
+        if not count or (day + 1) * ddl.DAY_NS > before_ns:
+            return 0
+        self._run(f"ALTER TABLE {self._table('spans')}{self._on} DROP PARTITION {int(day)}")
+        self._delete_hanging(f"time_ns < {(day + 1) * ddl.DAY_NS}")
+        return int(count)
+
+    def delete(self, project: str | None, before_ns: int, limit: int | None) -> int:
+        """Deletes the spans before a time; with a limit only about that many of the oldest."""
+        scope = "" if project is None else f" AND project = {_quoted(project)}"
+        before = min(before_ns, 2**63 - 1)
+        count = self._count(f"start_ns < {before}{scope}")
+        if not count:
+            return 0
+        if limit is not None and count > limit:
+            step = max(limit, count // 16)
+            before = 1 + int(
+                self._connection.exec_driver_sql(
+                    f"SELECT max(start_ns) FROM (SELECT start_ns FROM spans WHERE start_ns < {before}{scope} "  # noqa: S608 quoted
+                    f"ORDER BY start_ns LIMIT {step})"
+                ).scalar()
+                or 0
+            )
+            count = self._count(f"start_ns < {before}{scope}")
+        self._run(f"DELETE FROM {self._table('spans')}{self._on} WHERE start_ns < {before}{scope}")  # noqa: S608 quoted
+        self._delete_hanging(f"time_ns < {before}{scope}")
+        return count
+
+    def _delete_hanging(self, condition: str) -> None:
+        for name in ("findings", "metric_points", "rejections"):
+            self._run(f"DELETE FROM {self._table(name)}{self._on} WHERE {condition}")  # noqa: S608 quoted
+
+    def _count(self, condition: str) -> int:
+        query = f"SELECT count() FROM spans WHERE {condition}"  # noqa: S608 quoted
+        return int(self._connection.exec_driver_sql(query).scalar() or 0)
+
+    def _table(self, name: str) -> str:
+        return ddl.local_name(name, self._cluster)
+
+    def _run(self, statement: str) -> None:
+        self._connection.exec_driver_sql(statement.replace("%", "%%"))
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -1,0 +1,219 @@
+"""One unit of work on ClickHouse: question, inserts, and a second look.
+
+There are no transactions and no locks. Every row of a span carries a version made of what decides between two copies (the
+later end, then more attributes) and of the time it was decided, so that inserting a row twice, or in another order, leaves
+the same row: a commit may be sent again at will. Two receivers that get spans of one trace at the same moment may both
+decide without knowing of the other; so a unit of work looks again after its inserts, and decides again when it finds rows
+it did not know. Whoever looks last has seen everything, and equal knowledge gives equal decisions.
+"""
+
+import time
+from collections.abc import Collection, Iterable, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+from clickhouse_connect.datatypes.registry import get_from_name
+from clickhouse_connect.driver import Client
+
+from otel_llm.spans import FIELD_BY_NAME, FIELD_NAMES, SlimSpan, SpanBatch, SpanKey
+from otel_llm.store import schema
+from otel_llm.store.engines import clickhouse_schema as ddl
+from otel_llm.store.engines.base import Change, ResponseKey, TraceKey, WriteSession
+
+_COLUMN_TYPES = {
+    table.name: {name: get_from_name(type_) for name, type_ in ddl.column_types(table).items()}
+    for table in (schema.spans, schema.findings, schema.metric_points, schema.rejections)
+}
+_SLIM = ", ".join(SlimSpan._fields)
+_ALL = ", ".join(FIELD_NAMES)
+_QUESTION = {"final": 1, "max_query_size": 1 << 26, "max_execution_time": 60}
+_INSERT = {"max_partitions_per_insert_block": 0, "async_insert": 0}
+_MAX_COUNT = (1 << 16) - 1
+_TIME_BITS = 48  # milliseconds for 8,900 years
+
+
+def version(slim: SlimSpan, revision: int) -> int:
+    """Of two rows with the same key the larger version is the one that is read: the heavier copy, then the later decision
+    (128 bits)."""
+    is_span, end_ns, attribute_count = slim.weight
+    return (is_span << 127) | (end_ns << 64) | (min(attribute_count, _MAX_COUNT) << _TIME_BITS) | revision
+
+
+class ClickHouseSession(WriteSession):
+    """The inserts of one commit, and what it knew when it decided."""
+
+    def __init__(self, client: Client, cluster: str | None, token: str, *, first: bool = True) -> None:
+        """``token`` names the commit; a later round of the same commit is not ``first`` and only settles decisions."""
+        self._client = client
+        self._settings: dict[str, Any] = _INSERT | (
+            {"distributed_foreground_insert": 1, "insert_deduplicate": 0} if cluster else {}
+        )
+        self._token = token
+        self._first = first
+        self._asked: list[tuple[Collection[TraceKey], Collection[ResponseKey], int, int]] = []
+        self._known: dict[SpanKey, list[SlimSpan]] = {}
+        self._revisions: dict[SpanKey, int] = {}
+        self._written: dict[SpanKey, SlimSpan] = {}
+
+    def related(
+        self, traces: Collection[TraceKey], responses: Collection[ResponseKey], start_from: int, start_to: int
+    ) -> list[SlimSpan]:
+        self._asked.append((traces, responses, start_from, start_to))
+        found = self._ask(traces, responses, start_from, start_to)
+        self._known.update(found)
+        return [max(copies, key=lambda copy: copy.weight) for copies in found.values()]
+
+    def fetch(self, keys: Collection[SpanKey], start_from: int, start_to: int) -> SpanBatch:
+        wanted = set(keys)
+        rows: dict[SpanKey, tuple[Any, ...]] = {}
+        for project, trace_ids in _by_project((project, trace_id) for project, trace_id, _ in wanted):
+            found = self._client.query(
+                f"SELECT {ddl.SPAN_VERSION}, {_ALL} FROM spans WHERE {_of_traces(project, trace_ids)} "  # noqa: S608 quoted
+                f"AND start_ns BETWEEN {start_from} AND {start_to}",
+                settings=_QUESTION,
+            ).result_rows
+            for row in sorted(found, key=lambda row: row[0]):  # of two copies in different hours the better one is last
+                key: SpanKey = (row[1], row[2], row[3])
+                if key in wanted:
+                    rows[key] = tuple(row[1:])
+                    self._revisions[key] = row[0] & ((1 << _TIME_BITS) - 1)
+        if not rows:
+            return SpanBatch()
+        columns = dict(zip(FIELD_NAMES, map(list, zip(*rows.values(), strict=True)), strict=True))
+        return SpanBatch.of_columns(columns, len(rows))
+
+    def apply(self, change: Change) -> None:
+        if self._first:
+            now = time.time_ns()
+            self._insert_rows(schema.findings, change.findings, now)
+            self._insert_rows(schema.metric_points, change.metric_points, now)
+            self._insert_rows(schema.rejections, change.rejections, None)
+        parts = [each for each in (change.insert, change.replace) if each.size]
+        if not parts:
+            return
+        batch = SpanBatch.concat(parts)
+        slims = batch.slim()
+        self._insert_spans(batch, slims)
+        self._bury(slims)
+        self._written.update((slim.key, slim) for slim in slims)
+
+    def unsettled(self) -> bool:
+        """True when rows have come that this session did not know when it decided."""
+        for traces, responses, start_from, start_to in self._asked:
+            for key, copies in self._ask(traces, responses, start_from, start_to).items():
+                known = [self._written[key]] if key in self._written else self._known.get(key, [])
+                if sorted(map(_shown, copies)) != sorted(map(_shown, known)):
+                    return True
+        return False
+
+    def _ask(
+        self, traces: Collection[TraceKey], responses: Collection[ResponseKey], start_from: int, start_to: int
+    ) -> dict[SpanKey, list[SlimSpan]]:
+        """Stored copies by key; more than one only when two receivers got copies that start in different hours."""
+        rows: set[tuple[Any, ...]] = set()
+        within = f"start_ns BETWEEN {start_from} AND {start_to}"
+        for project, trace_ids in _by_project(traces):
+            rows.update(self._slim(f"{_of_traces(project, trace_ids)} AND {within}"))
+        for project, response_ids in _by_project(responses):
+            wanted = ", ".join(map(_quoted, response_ids))
+            calls = f"project = {_quoted(project)} AND response_id IN ({wanted}) AND role IN ('generation', 'embedding')"
+            rows.update(self._slim(f"{calls} AND {within}"))
+        found: dict[SpanKey, list[SlimSpan]] = {}
+        for row in rows:
+            slim = SlimSpan._make(row)
+            found.setdefault(slim.key, []).append(slim)
+        return found
+
+    def _slim(self, condition: str) -> list[tuple[Any, ...]]:
+        query = f"SELECT {_SLIM} FROM spans WHERE {condition}"  # noqa: S608 quoted
+        return list(map(tuple, self._client.query(query, settings=_QUESTION).result_rows))
+
+    def _insert_spans(self, batch: SpanBatch, slims: Sequence[SlimSpan]) -> None:
+        now = time.time_ns() // 1_000_000
+        columns = {name: values for name, values in batch.columns.items() if values.count(None) < batch.size}
+        for name, values in columns.items():
+            if FIELD_BY_NAME[name].type in ("text", "json"):
+                columns[name] = _encodable(values)
+        columns[ddl.SPAN_VERSION] = [version(slim, max(now, self._revisions.get(slim.key, 0) + 1)) for slim in slims]
+        self._insert("spans", columns, self._settings)
+
+    def _bury(self, slims: Sequence[SlimSpan]) -> None:
+        """Tombstones for stored copies that start in another hour than the copy that replaces them."""
+        old = [
+            (copy, slim)
+            for slim in slims
+            for copy in self._known.get(slim.key, ())
+            if copy.start_ns // ddl.HOUR_NS != slim.start_ns // ddl.HOUR_NS
+        ]
+        if not old:
+            return
+        now = time.time_ns() // 1_000_000
+        stones = SpanBatch.of_rows([copy._asdict() | _REQUIRED for copy, _ in old])
+        columns = {name: values for name, values in stones.columns.items() if values.count(None) < stones.size}
+        columns[ddl.SPAN_VERSION] = [version(slim, now) for _, slim in old]
+        columns[ddl.SPAN_DELETED] = [1] * len(old)
+        self._insert("spans", columns, self._settings)
+
+    def _insert_rows(self, table: sa.Table, rows: Sequence[tuple[Any, ...]], now: int | None) -> None:
+        if not rows:
+            return
+        names = [column.name for column in table.columns]
+        columns = {name: _encodable(list(values)) for name, values in zip(names, zip(*rows, strict=True), strict=True)}
+        settings: dict[str, Any] = dict(self._settings)
+        if now is None:
+            settings |= {"insert_deduplicate": 1, "insert_deduplication_token": self._token}
+        else:
+            columns[ddl.FIRST_STAYS] = [(1 << 63) - now] * len(rows)
+        self._insert(table.name, columns, settings)
+
+    def _insert(self, table: str, columns: dict[str, list[Any]], settings: dict[str, Any]) -> None:
+        types = _COLUMN_TYPES[table]
+        self._client.insert(
+            table,
+            list(columns.values()),
+            column_names=list(columns),
+            column_types=[types[name] for name in columns],
+            column_oriented=True,
+            settings=settings,
+        )
+
+
+_REQUIRED = {"name": "", "ingested_ns": 0, "dialect": "", "error": False, "status_code": 0}
+
+
+def _shown(slim: SlimSpan) -> str:
+    return repr(tuple(slim))
+
+
+def _by_project(keys: Iterable[tuple[str, Any]]) -> Iterable[tuple[str, set[Any]]]:
+    found: dict[str, set[Any]] = {}
+    for project, key in keys:
+        found.setdefault(project, set()).add(key)
+    return found.items()
+
+
+def _of_traces(project: str, trace_ids: Iterable[bytes]) -> str:
+    """Condition on trace ids. All of them travel in one literal: the parser counts elements."""
+    joined = b"".join(trace_ids)
+    count = len(joined) // 16
+    return (
+        f"project = {_quoted(project)} AND trace_id IN (SELECT toFixedString(substring(unhex('{joined.hex()}'), "  # noqa: S608 hex
+        f"number * 16 + 1, 16), 16) FROM numbers({count}))"
+    )
+
+
+def _quoted(text: str) -> str:
+    return "'" + _clean(text).replace("\\", "\\\\").replace("'", "\\'") + "'"
+
+
+def _encodable(values: list[Any]) -> list[Any]:
+    """The values with lone surrogates, which have no UTF-8 form, replaced by a question mark."""
+    try:
+        "".join([value for value in values if isinstance(value, str)]).encode()
+    except UnicodeEncodeError:
+        return [_clean(value) if isinstance(value, str) else value for value in values]
+    return values
+
+
+def _clean(text: str) -> str:
+    return text.encode("utf-8", "replace").decode()
