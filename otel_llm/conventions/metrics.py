@@ -64,6 +64,7 @@ def _read(
             result.ignored[NOT_GEN_AI] += len(points)
         return
     unit = clean(metric.unit)[:TEXT_CAP]
+    guard = content.guard()
     for point in points:
         if point.flags & NO_RECORDED_VALUE:
             result.ignored[EMPTY] += 1
@@ -76,6 +77,8 @@ def _read(
         attributes = scrub(plain_attributes(point.attributes))
         if not content.capture:
             attributes = {key: value for key, value in attributes.items() if not key_route(key).content}
+        if guard is not None:
+            attributes, _ = guard.attributes(attributes, b"")
         told = json_text(dict(sorted(attributes.items())))
         key = (project, name, kind, scope, json_text(dict(sorted(resource.items()))), told, str(start_ns), str(time_ns))
         result.metric_points.append(

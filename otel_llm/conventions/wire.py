@@ -8,6 +8,7 @@ The messages below have the field numbers of ``opentelemetry/proto/trace/v1/trac
 apart; what they leave out stays an unknown field.
 """
 
+import struct
 from typing import Any, Final
 
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
@@ -104,7 +105,8 @@ MAX_KEYS: Final = 10_000
 Pair = tuple[str, Any]
 
 _KEY_HEAD, _VALUE_TAG = b"\x0a", 0x12  # KeyValue.key and KeyValue.value
-_TEXT_TAG, _INT_TAG = 0x0A, 0x18  # AnyValue.string_value and AnyValue.int_value
+_TEXT_TAG, _INT_TAG, _DOUBLE_TAG = 0x0A, 0x18, 0x21  # AnyValue.string_value, int_value and double_value
+_double = struct.Struct("<d").unpack_from
 _ONE_BYTE = 0x80  # lengths and integers below this take one byte
 
 
@@ -153,6 +155,10 @@ class Pairs(dict[bytes, Pair]):
                     value = low
                 elif size == start + 5 and encoded[start + 4] < _ONE_BYTE:
                     value = (low & 0x7F) | (encoded[start + 4] << 7)
+            elif tag == _DOUBLE_TAG and size == start + 11:
+                value = _double(encoded, start + 3)[0]
+                if value - value != 0.0:  # not finite: has a form of its own
+                    value = None
         pair = (head[0], value) if value is not None else read_pair(encoded)
         if pair is None:
             raise DecodeError("bytes that are no attribute")

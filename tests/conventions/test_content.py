@@ -96,6 +96,8 @@ CONTENT_EVENTS = [
     *(f"gen_ai.content.{name}" for name in ("prompt", "completion", "completion.chunk")),
     "llm.content.completion.chunk",
     "gen_ai.client.inference.operation.details",
+    "LLMChatStartEvent",
+    "RetrievalEndEvent",
 ]
 
 TABLE_KEYS = sorted(

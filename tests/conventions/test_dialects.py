@@ -423,3 +423,15 @@ def test_kvlist_attributes_are_kept_and_read_as_objects() -> None:
     found = row({"user": {"id": "u-1", "name": "Ann"}, "nested": {"a": [1, 2.5, True, None, {"b": "c"}]}})
     assert found["user_id"] == "u-1"
     assert json.loads(found["attributes"])["nested"] == {"a": [1, 2.5, True, None, {"b": "c"}]}
+
+
+def test_an_unknown_producer_whose_total_counts_cached_tokens_apart_left_them_out() -> None:
+    usage = {"gen_ai.usage.input_tokens": 3720, "gen_ai.usage.cache_read.input_tokens": 1280, "gen_ai.usage.output_tokens": 20}
+    assert row({**CALL, **usage, "gen_ai.usage.total_tokens": 5020})["input_tokens"] == 5000
+    assert row({**CALL, **usage, "gen_ai.usage.total_tokens": 3740})["input_tokens"] == 3720
+    assert row({**CALL, **usage})["input_tokens"] == 3720
+
+
+def test_a_langdb_provider_child_is_no_call() -> None:
+    child = {"langdb.run_id": "r", "usage": '{"input_tokens": 100, "output_tokens": 20}', "ttft": 250_000}
+    assert row(child, name="openai", kind=INTERNAL)["role"] == "other"

@@ -64,3 +64,12 @@ def test_the_metrics_of_captured_exports_are_read_and_accounted_for() -> None:
             assert extraction.received == len(extraction.metric_points) + extraction.ignored.total()
             assert all(json.loads(point.value) and point.time_ns for point in extraction.metric_points)
     assert kept > 50
+
+
+def test_users_of_points_are_hashed_where_user_ids_are() -> None:
+    message = _message()
+    point = message.resource_metrics[0].scope_metrics[0].metrics[0].histogram.data_points[0]
+    point.attributes.add(key="user.email").value.string_value = "ann@example.com"
+    policy = ContentPolicy(user_secret=b"s")
+    extraction = extract_metrics(message, project="p", key_id=None, now_ns=NOW_NS, content=policy)
+    assert "ann@example.com" not in extraction.metric_points[0].attributes

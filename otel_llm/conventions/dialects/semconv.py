@@ -17,6 +17,8 @@ SEMCONV = Dialect(
         "mistralai*",
     ),
     fingerprints=("gen_ai.provider.name", "gen_ai.operation.name"),
+    # The conventions include cached tokens; not every producer that nobody knows does.
+    raw_cache=True,
     # Bedrock's own inputTokens leave the cache out and these two pass it on (CONVENTIONS 7.4).
     exclusive_cache=("opentelemetry.instrumentation.botocore*", "opentelemetry.instrumentation.genai.bedrock*"),
     sources=(
@@ -125,6 +127,7 @@ SEMCONV_OLD = Dialect(
     title="OpenTelemetry GenAI semantic conventions before 1.37",
     order=85,
     fingerprints=("gen_ai.system",),
+    raw_cache=True,
     sources=(
         Source("provider", 20, "gen_ai.system"),
         Source("input_tokens", 20, "gen_ai.usage.prompt_tokens"),
