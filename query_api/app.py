@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from flask import Blueprint, Flask
 
-from query_api import admin, agentlens, flashback, health, langdb, langfuse, reports
+from query_api import admin, agentlens, flashback, health, langdb, langfuse, openapi, reports, v1
 from query_api.answers import add_security_headers
 from query_api.errors import handle_errors
 
@@ -18,8 +18,10 @@ BLUEPRINTS: tuple[Callable[["Collector"], Blueprint], ...] = (
     flashback.blueprint,
     agentlens.blueprint,
     health.blueprint,
+    openapi.blueprint,
     reports.blueprint,
     admin.blueprint,
+    v1.blueprint,
 )
 MAX_BODY_BYTES = 1024 * 1024
 """The largest documented body is a few kB of tag keys."""

@@ -16,7 +16,7 @@ from otel_llm.store.queries import call, trace_values
 from otel_llm.store.queries.call import SPAN, Column, Columns
 from otel_llm.store.queries.window import Window
 
-Inheritable = Literal["user_id", "session_id", "trace_name"]
+Inheritable = Literal["user_id", "session_id", "trace_name", "agent_name"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +81,11 @@ class Calls:
     def trace_name(self) -> Column:
         """The trace name the call sets, else its trace's."""
         return self._effective("trace_name")
+
+    @property
+    def agent_name(self) -> Column:
+        """The agent the call names, else its trace's."""
+        return self._effective("agent_name")
 
     def select(self, *columns: Any) -> sa.Select[Any]:
         """A statement over these calls."""

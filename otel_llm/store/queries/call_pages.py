@@ -1,0 +1,137 @@
+"""Single calls of a slice, page by page. A page begins where the last one ended, so new calls never shift it."""
+
+from typing import Any, NamedTuple
+
+import sqlalchemy as sa
+
+from otel_llm.store.queries import call
+from otel_llm.store.queries.call import SPAN, Column
+from otel_llm.store.queries.reading import Reader
+from otel_llm.store.queries.slices import Slice, SlicedCalls
+
+_NONE: Column = sa.literal_column("-1", sa.BigInteger())
+_NO_COST: Column = sa.literal_column("-1.0", sa.Double())
+
+
+def _tokens() -> Column:
+    return sa.case(
+        (sa.and_(SPAN.input_tokens.is_(None), SPAN.output_tokens.is_(None)), _NO_COST),
+        else_=sa.cast(sa.func.coalesce(SPAN.input_tokens, 0), sa.Double())
+        + sa.cast(sa.func.coalesce(SPAN.output_tokens, 0), sa.Double()),
+    )
+
+
+ORDERS: dict[str, Column | None] = {
+    "newest": None,
+    "errors": sa.case((SPAN.error == sa.true(), 1), else_=0),
+    "slowest": call.duration_ns(),
+    "costliest": sa.func.coalesce(call.cost(), _NO_COST),
+    "largest": _tokens(),
+    "ttft": sa.func.coalesce(SPAN.ttft_ns, _NONE),
+}
+"""What comes first; calls that are equal in it, and all of ``newest``: newest first. Calls without a value come last."""
+
+
+class Mark(NamedTuple):
+    """The last call of a page."""
+
+    key: float | int
+    start_ns: int
+    trace_id: bytes
+    span_id: bytes
+
+
+class PagedCall(NamedTuple):
+    """One counted call. Times in ns, cost in USD; None where it has no value."""
+
+    trace_id: bytes
+    span_id: bytes
+    name: str
+    role: str
+    start_ns: int
+    end_ns: int
+    provider: str | None
+    input_tokens: int | None
+    output_tokens: int | None
+    cache_read_tokens: int | None
+    reasoning_tokens: int | None
+    ttft_ns: int | None
+    is_streaming: bool | None
+    error: bool
+    error_type: str | None
+    service_name: str | None
+    environment: str | None
+    scope_name: str | None
+    reason: str | None
+    model: str | None
+    cost: float | None
+    user_id: str | None
+    session_id: str | None
+    agent: str | None
+
+
+class CallPage(NamedTuple):
+    """``next`` begins the following page; None on the last."""
+
+    calls: list[PagedCall]
+    next: Mark | None
+
+
+_OWN = PagedCall._fields[: PagedCall._fields.index("model")]
+
+
+def call_page(
+    reader: Reader, project: str, chosen: Slice, *, order: str = "newest", after: Mark | None = None, limit: int = 50
+) -> CallPage:
+    """``limit`` calls of the slice, behind ``after``."""
+    calls = SlicedCalls(reader.functions, project, chosen, by=("user", "session", "agent"))
+    first = ORDERS[order]
+    lead = [] if first is None else [first]
+    keys = [*lead, SPAN.start_ns, SPAN.trace_id, SPAN.span_id]
+    computed = [
+        call.model().label("model_label"),
+        call.cost().label("call_cost"),
+        calls.dimension("user").label("effective_user"),
+        calls.dimension("session").label("effective_session"),
+        calls.dimension("agent").label("effective_agent"),
+        (first if first is not None else _NONE).label("order_key"),
+    ]
+    statement = calls.select(*(SPAN[name] for name in _OWN), *computed)
+    if after is not None:
+        values = [*([after.key] if lead else []), after.start_ns, after.trace_id, after.span_id]
+        statement = statement.where(_behind(keys, values))
+    rows = reader.rows(statement.order_by(*(key.desc() for key in keys)).limit(limit + 1))
+    shown = rows[:limit]
+    last = shown[-1] if len(rows) > limit else None
+    return CallPage(
+        [_call(row) for row in shown],
+        Mark(last.order_key, last.start_ns, bytes(last.trace_id), bytes(last.span_id)) if last is not None else None,
+    )
+
+
+def count(reader: Reader, project: str, chosen: Slice) -> int:
+    """How many calls the slice has."""
+    return int(reader.row(SlicedCalls(reader.functions, project, chosen).grouped((), sa.func.count()))[0])
+
+
+def _behind(keys: list[Any], values: list[Any]) -> Column:
+    """Rows that sort behind the values, all keys descending."""
+    alternatives = [
+        sa.and_(*(key == value for key, value in zip(keys[:place], values[:place], strict=True)), keys[place] < values[place])
+        for place in range(len(keys))
+    ]
+    return sa.or_(*alternatives)
+
+
+def _call(row: sa.Row[Any]) -> PagedCall:
+    found = row._mapping
+    own = {name: found[name] for name in _OWN}
+    ids = {name: bytes(own[name]) for name in ("trace_id", "span_id")}
+    return PagedCall(
+        **own | ids | {"error": bool(own["error"])},
+        model=found["model_label"],
+        cost=found["call_cost"],
+        user_id=found["effective_user"],
+        session_id=found["effective_session"],
+        agent=found["effective_agent"],
+    )
