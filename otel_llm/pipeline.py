@@ -2,8 +2,10 @@
 
 import time
 from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import Future
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, NamedTuple, Protocol
 
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
@@ -16,12 +18,25 @@ from otel_llm.conventions.extract import extract_spans
 from otel_llm.conventions.extraction import Extraction
 from otel_llm.conventions.logs import extract_logs
 from otel_llm.conventions.metrics import extract_metrics
+from otel_llm.otlp.signals import SignalName
 from otel_llm.spans import Rejection, SpanBatch
 from otel_llm.store.writer import Work, Writer
 
 _MESSAGE_REASONS = 5  # different reasons spelled out in one partial_success message
 _KEPT_REJECTIONS = 100  # rejections of one request that are kept in the store; all are counted
 _NOUNS: dict[Signal, str] = {"spans": "span", "log_records": "log record", "data_points": "data point"}
+
+
+class _Signal(NamedTuple):
+    extract: Callable[..., Extraction]
+    counted_as: Signal
+
+
+_SIGNALS: dict[SignalName, _Signal] = {
+    "traces": _Signal(extract_spans, "spans"),
+    "logs": _Signal(extract_logs, "log_records"),
+    "metrics": _Signal(extract_metrics, "data_points"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,44 +63,52 @@ class Pipeline:
         self._accounting = accounting
         self._content = content
 
-    def traces(self, message: ExportTraceServiceRequest, caller: Caller) -> Answer:
-        """Returns when every span of the request is committed, a duplicate, ignored or rejected.
+    def accept(self, signal: SignalName, message: Any, caller: Caller) -> "Future[Answer]":
+        """Takes a decoded request; the result is there when every item of it is committed, a duplicate, ignored or rejected.
 
-        Raises StoreUnavailable when nothing of it was stored.
+        The future fails with StoreUnavailable (retryable) when nothing of the request was stored. Extraction happens in the
+        calling thread; no thread waits for the commit.
         """
-        extraction = extract_spans(
+        kind = _SIGNALS[signal]
+        extraction = kind.extract(
             message, project=caller.project, key_id=caller.key_id, now_ns=time.time_ns(), content=self._content
         )
-        return self._store("spans", extraction)
+        answered: Future[Answer] = Future()
+        work = Work(extraction.batch, extraction.findings, extraction.metric_points, extraction.rejections[:_KEPT_REJECTIONS])
 
-    def logs(self, message: ExportLogsServiceRequest, caller: Caller) -> Answer:
-        """The same for log records: those that carry an LLM call become spans, the rest is ignored and counted."""
-        extraction = extract_logs(
-            message, project=caller.project, key_id=caller.key_id, now_ns=time.time_ns(), content=self._content
-        )
-        return self._store("log_records", extraction)
+        def settle(work: Work) -> None:
+            if work.error is not None:
+                answered.set_exception(work.error)
+            else:
+                answered.set_result(self._account(kind.counted_as, extraction, work.duplicate))
 
-    def metrics(self, message: ExportMetricsServiceRequest, caller: Caller) -> Answer:
-        """The same for data points: GenAI metrics are kept, the rest is ignored and counted."""
-        extraction = extract_metrics(
-            message, project=caller.project, key_id=caller.key_id, now_ns=time.time_ns(), content=self._content
-        )
-        return self._store("data_points", extraction)
-
-    def _store(self, signal: Signal, extraction: Extraction) -> Answer:
-        work = Work(
-            extraction.batch, extraction.findings, extraction.metric_points, extraction.rejections[:_KEPT_REJECTIONS]
-        )
         if work.batch.size:
             self._prices.price(work.batch)
         if work.batch.size or work.findings or work.metric_points or work.rejections:
-            self._writer.submit(work)
+            work.done = settle
+            self._writer.enqueue(work)
+        else:
+            settle(work)
+        return answered
+
+    def traces(self, message: ExportTraceServiceRequest, caller: Caller) -> Answer:
+        """:meth:`accept` for spans, waited for. Raises StoreUnavailable."""
+        return self.accept("traces", message, caller).result()
+
+    def logs(self, message: ExportLogsServiceRequest, caller: Caller) -> Answer:
+        """The same for log records: those that carry an LLM call become spans, the rest is ignored and counted."""
+        return self.accept("logs", message, caller).result()
+
+    def metrics(self, message: ExportMetricsServiceRequest, caller: Caller) -> Answer:
+        """The same for data points: GenAI metrics are kept, the rest is ignored and counted."""
+        return self.accept("metrics", message, caller).result()
+
+    def _account(self, signal: Signal, extraction: Extraction, duplicate: int) -> Answer:
         rejected = Counter(rejection.reason for rejection in extraction.rejections)
-        outcome = extraction.received - rejected.total() - extraction.ignored.total() - work.duplicate
         self._accounting.record(
             signal,
-            stored=outcome,
-            duplicate=work.duplicate,
+            stored=extraction.received - rejected.total() - extraction.ignored.total() - duplicate,
+            duplicate=duplicate,
             ignored=extraction.ignored,
             rejected=rejected,
             values=extraction.values,

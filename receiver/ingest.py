@@ -11,12 +11,15 @@ from otel_llm.accounting import Accounting
 from otel_llm.budget import Budget, Hold
 from otel_llm.config import Settings
 from otel_llm.errors import PermissionDenied, StoreUnavailable
+from otel_llm.otlp.damage import Damage
 from otel_llm.otlp.decode import Encoding, decode_reporting
 from otel_llm.otlp.inflate import inflate
-from otel_llm.otlp.signals import SIGNALS, SignalName
+from otel_llm.otlp.signals import SIGNALS, Signal, SignalName
 
-_WORKERS = 128
-"""Threads; each waits for the commit that holds its request, so this is how many requests can share one commit."""
+_WORKERS = 4
+"""Threads that decode and extract. No thread waits for a commit, so more of them would only take turns at the interpreter."""
+_AT_ONCE_BYTES = 4_096
+"""A body up to this size is decoded where it arrived: handing it to a thread and back costs more than its few spans."""
 _MESSAGE_LIMIT = 16 * 1024
 """Characters of a partial_success message; OTLP bounds the whole response by 4 MiB."""
 
@@ -34,16 +37,10 @@ class Answer(Protocol):
 
 
 class Pipeline(Protocol):
-    """What becomes of a decoded request. Blocks until it is committed. Raises RetryableError."""
+    """What becomes of a decoded request."""
 
-    def traces(self, message: Any, caller: Caller) -> Answer:
-        """Stores spans."""
-
-    def metrics(self, message: Any, caller: Caller) -> Answer:
-        """Stores data points."""
-
-    def logs(self, message: Any, caller: Caller) -> Answer:
-        """Stores log records."""
+    def accept(self, signal: SignalName, message: Any, caller: Caller) -> "Future[Any]":
+        """Takes it; the future gives an Answer once all of it is committed, or fails with a RetryableError."""
 
 
 class Door(Protocol):
@@ -111,30 +108,54 @@ class Ingest:
     def submit(
         self, signal: SignalName, body: bytes, encoding: Encoding, compression: str, caller: Caller, hold: Hold
     ) -> "Future[Message]":
-        """Stores a request in a worker thread; the result is its ``Export…ServiceResponse``. Takes over the hold.
+        """Stores a request; the result is its ``Export…ServiceResponse``. Takes over the hold.
 
         Raises StoreUnavailable once the server stops.
         """
+        answered: Future[Message] = Future()
+        # Also when the future is cancelled before it is worked on, because its client has gone.
+        answered.add_done_callback(lambda _: hold.release())
+        request = (answered, SIGNALS[signal], body, encoding, compression, caller, hold)
+        if len(body) <= _AT_ONCE_BYTES and not compression:
+            self._work(*request)
+            return answered
         try:
-            future = self._pool.submit(self._store, signal, body, encoding, compression, caller, hold)
+            self._pool.submit(self._work, *request)
         except RuntimeError:  # the pool was closed
-            hold.release()
+            answered.cancel()
             raise StoreUnavailable("the server is stopping") from None
-        # Also when the future is cancelled before a thread takes it, because its client has gone.
-        future.add_done_callback(lambda _: hold.release())
-        return future
+        return answered
 
-    def _store(
-        self, signal: SignalName, body: bytes, encoding: Encoding, compression: str, caller: Caller, hold: Hold
-    ) -> Message:
-        kind = SIGNALS[signal]
-        if compression:
-            body = inflate(body, compression, self.settings.max_message_bytes, hold.grow)
-        message, damage = decode_reporting(signal, body, encoding)
-        del body
-        answer = getattr(self._pipeline, signal)(message, caller)
-        if not damage:
-            return kind.answer(answer.rejected, answer.message[:_MESSAGE_LIMIT])
-        self.accounting.record(kind.counted_as, rejected=damage.rejected, values=damage.values)
-        text = ". ".join(part for part in (damage.message(kind.noun), answer.message) if part)
-        return kind.answer(damage.rejected.total() + answer.rejected, text[:_MESSAGE_LIMIT])
+    def _work(
+        self,
+        answered: "Future[Message]",
+        kind: Signal,
+        body: bytes,
+        encoding: Encoding,
+        compression: str,
+        caller: Caller,
+        hold: Hold,
+    ) -> None:
+        if not answered.set_running_or_notify_cancel():
+            return
+        try:
+            if compression:
+                body = inflate(body, compression, self.settings.max_message_bytes, hold.grow)
+            message, damage = decode_reporting(kind.name, body, encoding)
+            del body
+            committed = self._pipeline.accept(kind.name, message, caller)
+        except Exception as error:
+            answered.set_exception(error)
+            return
+        committed.add_done_callback(lambda outcome: self._answer(answered, outcome, kind, damage))
+
+    def _answer(self, answered: "Future[Message]", outcome: "Future[Any]", kind: Signal, damage: Damage) -> None:
+        error = outcome.exception()
+        if error is not None:
+            answered.set_exception(error)
+            return
+        answer: Answer = outcome.result()
+        if damage:
+            self.accounting.record(kind.counted_as, rejected=damage.rejected, values=damage.values)
+        text = ". ".join(part for part in (damage.message(kind.noun), answer.message) if part) if damage else answer.message
+        answered.set_result(kind.answer(damage.rejected.total() + answer.rejected, text[:_MESSAGE_LIMIT]))

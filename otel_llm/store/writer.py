@@ -10,7 +10,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from otel_llm.errors import StoreUnavailable
 from otel_llm.spans import Finding, MetricPoint, Rejection, SpanBatch
@@ -24,7 +24,8 @@ _STOP_WAIT_S = 25.0  # a stopping process must be gone in 30 s
 
 @dataclass(slots=True)
 class Work:
-    """What one request wants written. ``stored`` and ``duplicate`` are its answer, in spans."""
+    """What one request wants written. ``stored`` and ``duplicate`` are its answer, in spans; ``error`` says that nothing of it
+    was written. ``done`` is called once, with the work, by the writer's thread: it must be quick and must not raise."""
 
     batch: SpanBatch
     findings: Sequence[Finding] = ()
@@ -32,8 +33,8 @@ class Work:
     rejections: Sequence[Rejection] = ()
     stored: int = 0
     duplicate: int = 0
-    error: BaseException | None = None
-    done: threading.Event = field(default_factory=threading.Event)
+    error: StoreUnavailable | None = None
+    done: Callable[["Work"], None] | None = None
 
 
 @dataclass(slots=True)
@@ -80,8 +81,11 @@ class Writer:
         """Starts the writer's thread."""
         self._thread.start()
 
-    def submit(self, work: Work) -> None:
-        """Returns when the work is committed and visible. Raises StoreUnavailable (retryable) when nothing of it is."""
+    def enqueue(self, work: Work) -> None:
+        """Takes the work and returns; ``work.done`` is called when it is committed and visible, or has failed.
+
+        Raises StoreUnavailable (retryable) when the writer stops.
+        """
         with self._wake:
             if self._stopping:
                 raise StoreUnavailable("the server is shutting down")
@@ -89,9 +93,15 @@ class Writer:
             self.statistics.submitted += 1
             self.statistics.waiting_spans += work.batch.size
             self._wake.notify()
-        work.done.wait()
+
+    def submit(self, work: Work) -> None:
+        """Returns when the work is committed and visible. Raises StoreUnavailable (retryable) when nothing of it is."""
+        settled = threading.Event()
+        work.done = lambda _: settled.set()
+        self.enqueue(work)
+        settled.wait()
         if work.error is not None:
-            raise StoreUnavailable("the store could not commit; nothing of this request was stored") from work.error
+            raise work.error
 
     def stop(self) -> None:
         """Commits what waits, then stops. Later submissions are refused as retryable."""
@@ -152,8 +162,7 @@ class Writer:
         statistics.last_commit_s = seconds
         if self._on_commit is not None:
             self._on_commit(seconds, spans)
-        for work in works:
-            work.done.set()
+        _tell(works)
 
     def _failed(self, works: list[Work], error: Exception) -> None:
         """A commit of several requests that fails is tried once more request by request: what one of them carries must
@@ -166,8 +175,9 @@ class Writer:
             return
         log.error("commit failed: %s", error, exc_info=error)
         for work in works:
-            work.error = error
-            work.done.set()
+            work.error = StoreUnavailable("the store could not commit; nothing of this request was stored")
+            work.error.__cause__ = error
+        _tell(works)
 
     def _write(self, works: list[Work]) -> None:
         batch = SpanBatch.concat([work.batch for work in works])
@@ -185,6 +195,12 @@ class Writer:
             return resolution
 
         _answer(works, self._engine.commit(traces, responses, decide))
+
+
+def _tell(works: list[Work]) -> None:
+    for work in works:
+        if work.done is not None:
+            work.done(work)
 
 
 def _answer(works: list[Work], resolution: Resolution) -> None:

@@ -3,6 +3,7 @@
 import base64
 import threading
 from collections.abc import Mapping
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -39,14 +40,18 @@ class RememberingPipeline:
         self.requests.append((signal, message, caller))
         return self.answer
 
-    def traces(self, message: Any, caller: Caller) -> Answer:
-        return self._take("traces", message, caller)
+    def accept(self, signal: str, message: Any, caller: Caller) -> Future[Answer]:
+        """Answers from a thread of its own, as a commit does."""
+        answered: Future[Answer] = Future()
 
-    def metrics(self, message: Any, caller: Caller) -> Answer:
-        return self._take("metrics", message, caller)
+        def answer() -> None:
+            try:
+                answered.set_result(self._take(signal, message, caller))
+            except Exception as error:
+                answered.set_exception(error)
 
-    def logs(self, message: Any, caller: Caller) -> Answer:
-        return self._take("logs", message, caller)
+        threading.Thread(target=answer).start()
+        return answered
 
     @property
     def spans(self) -> list[Any]:

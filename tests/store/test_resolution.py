@@ -1,7 +1,7 @@
 """Exactly once, and every call counted once, whatever the order and the batches spans arrive in."""
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pytest
@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from otel_llm.spans import FIELD_NAMES, SpanBatch
 from otel_llm.store import schema
-from otel_llm.store.engines.base import Engine
-from otel_llm.store.resolution import resolve
+from otel_llm.store.engines.base import Engine, WriteSession
+from otel_llm.store.engines.duckdb import DuckDBEngine
+from otel_llm.store.resolution import resolve, responses_of
 
 from .rows import SECOND, T0, batch, span
 
@@ -28,10 +29,13 @@ def commit(engine: Engine, *rows: dict[str, Any]) -> int:
     """Commits rows; returns how many of them were duplicates."""
     fresh = batch(*rows)
     traces = set(zip(fresh["project"], fresh["trace_id"], strict=True))
-    with engine.write(traces) as session:
+
+    def decide(session: WriteSession) -> int:
         resolution = resolve(fresh, traces, session, HOUR, no_prices)
         session.apply(resolution.change)
-    return len(resolution.duplicate_rows)
+        return len(resolution.duplicate_rows)
+
+    return engine.commit(traces, responses_of(fresh), decide)
 
 
 def stored(engine: Engine, project: str = "default") -> dict[tuple[bytes, bytes], dict[str, Any]]:
@@ -163,9 +167,22 @@ def arrivals(draw: st.DrawFn) -> tuple[list[dict[str, Any]], list[list[dict[str,
     return rows, [each for each in commits if each]
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(arrivals())
-def test_order_batches_and_repeats_never_change_what_is_stored(
+EXAMPLES = {"duckdb": 150, "postgresql": 150, "clickhousedb": 25}
+"""How often the property is tried: a commit on the embedded ClickHouse takes 15 ms."""
+
+
+def test_order_batches_and_repeats_never_change_what_is_stored(shared_engine: Engine) -> None:
+    examples = EXAMPLES[shared_engine.sql.dialect.name]
+
+    @settings(max_examples=examples, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    @given(arrivals())
+    def holds(case: tuple[list[dict[str, Any]], list[list[dict[str, Any]]]]) -> None:
+        order_batches_and_repeats_change_nothing(shared_engine, case)
+
+    holds()
+
+
+def order_batches_and_repeats_change_nothing(
     shared_engine: Engine, case: tuple[list[dict[str, Any]], list[list[dict[str, Any]]]]
 ) -> None:
     rows, commits = case
@@ -178,3 +195,32 @@ def test_order_batches_and_repeats_never_change_what_is_stored(
     for key, row in expected.items():
         assert {name: got[key][name] for name in names} == {name: row[name] for name in names}
     assert len(got) == len(expected)
+
+
+@pytest.fixture(scope="module")
+def forgetful_engine() -> Iterator[Engine]:
+    """A store whose writer remembers three spans in full, so that most questions go to filters and the database."""
+    engine = DuckDBEngine("", recent_spans=3)
+    engine.open()
+    yield engine
+    engine.close()
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(arrivals(), st.lists(st.integers(-400, 400), min_size=3, max_size=3))
+def test_clocks_that_jump_by_hours_and_a_short_memory_change_nothing(
+    forgetful_engine: Engine, case: tuple[list[dict[str, Any]], list[list[dict[str, Any]]]], jumps: list[int]
+) -> None:
+    rows, commits = case
+    project = f"q{next(_projects)}"
+
+    def placed(row: dict[str, Any]) -> dict[str, Any]:
+        shift = jumps[row["trace_id"][-1] - 1] * HOUR
+        return {**row, "project": project, "start_ns": row["start_ns"] + shift, "end_ns": row["end_ns"] + shift}
+
+    duplicates = sum(commit(forgetful_engine, *(placed(row) for row in each)) for each in commits)
+    assert duplicates == sum(map(len, commits)) - len(rows)
+    first = stored(forgetful_engine, project)
+    assert len(first) == len(rows)
+    assert sum(commit(forgetful_engine, placed(row)) for row in rows) == len(rows), "all of it again is all duplicates"
+    assert stored(forgetful_engine, project) == first
