@@ -119,3 +119,8 @@ def _ns(text: str | None) -> int | None:
         return None
     since = datetime.fromisoformat(text) - datetime(1970, 1, 1, tzinfo=UTC)
     return (since.days * 86_400 + since.seconds) * NS + since.microseconds * 1_000
+
+
+def time_ns(text: str | None, option: str) -> int | None:
+    """The time an option names (a time, or a time ago), in ns since 1970. Raises click.BadParameter."""
+    return _ns(_time(text, option))

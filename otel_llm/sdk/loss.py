@@ -12,7 +12,7 @@ logger = logging.getLogger("otel_llm")
 
 
 class _Overheard(Protocol):
-    """What one thread of the process is doing: ``message`` is what a stock exporter said last, None outside exports."""
+    """What one thread of the process is doing: ``message`` is what a stock exporter said, None outside exports."""
 
     message: str | None
 
@@ -27,7 +27,7 @@ class _Overhear(logging.Filter):
         if getattr(_here, "message", None) is None:
             return True
         if record.levelno >= logging.WARNING:
-            _here.message = record.getMessage()
+            _here.message = max(_here.message or "", record.getMessage(), key=len)  # the longest says most
         return False
 
 
@@ -36,7 +36,7 @@ _overhear = _Overhear()
 
 @contextmanager
 def overheard() -> Iterator[_Overheard]:
-    """Silences the stock exporters' loggers in this thread; ``message`` is the last thing they wanted to say."""
+    """Silences the stock exporters' loggers in this thread; ``message`` is what they had to say."""
     for name in STOCK_LOGGERS:
         logging.getLogger(name).addFilter(_overhear)  # adding it again changes nothing
     _here.message = ""
@@ -51,6 +51,8 @@ class Loss:
 
     def __init__(self, noun: str, destination: str) -> None:
         self.count = 0
+        self.reason = ""
+        """Why the first loss happened."""
         self._noun = noun
         self._destination = destination
 
@@ -59,13 +61,14 @@ class Loss:
         first = self.count == 0
         self.count += count
         if first:
+            self.reason = reason.rstrip(". ") or "no reason given"
             logger.warning(
                 "%d %s could not be delivered to %s and are lost: %s. The app is not affected; "
                 "further losses are counted and not logged.",
                 count,
                 self._noun,
                 self._destination,
-                reason.rstrip(". ") or "no reason given",
+                self.reason,
             )
 
     def conclude(self) -> None:

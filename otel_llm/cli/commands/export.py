@@ -1,0 +1,68 @@
+"""``otel-llm export``: stored spans as files."""
+
+from pathlib import Path
+
+import click
+
+from otel_llm.cli.store_options import StoreOptions, store_options
+
+
+@click.command()
+@click.option(
+    "--format",
+    "form",
+    required=True,
+    type=click.Choice(["otlp-json", "parquet", "csv"]),
+    help="otlp-json: lines that otel-llm send and the OpenTelemetry Collector read again; parquet, csv: one row a span.",
+)
+@click.option(
+    "--output", "-o", type=click.Path(dir_okay=False, path_type=Path), help="File to write; by default standard output."
+)
+@click.option("--from", "start", metavar="WHEN", help="Spans from then on: a time (2026-11-01) or a time ago (24h, 7d).")
+@click.option("--to", "end", metavar="WHEN", help="Spans before then; in the same forms.")
+@click.option("--calls", "calls_only", is_flag=True, help="Only counted LLM calls: what sums are made of.")
+@click.option("--project", default="default", show_default=True, metavar="NAME", help="Project.")
+@store_options
+def command(
+    store: StoreOptions,
+    form: str,
+    output: Path | None,
+    start: str | None,
+    end: str | None,
+    calls_only: bool,
+    project: str,
+) -> None:
+    """Write stored spans to a file, oldest first.
+
+    It reads the store itself: a DuckDB file must not be open in a server at the same time.
+
+    \b
+    Examples:
+      otel-llm export --format parquet -o spans.parquet
+      otel-llm export --format csv --calls --from 7d > calls.csv
+      otel-llm export --format otlp-json -o spans.jsonl && otel-llm send --endpoint http://other:4318 spans.jsonl
+    """
+    import sys
+
+    from otel_llm.cli.call_options import time_ns
+    from otel_llm.cli.server_client import ServerClient
+    from otel_llm.cli.span_files import TEXT_FORMATS, write_parquet
+    from otel_llm.cli.store_options import reach
+    from otel_llm.cli.stored_spans import stored_spans
+    from otel_llm.errors import ConfigError, StoreBusy
+
+    if form == "parquet" and output is None:
+        raise ConfigError("parquet is not text: name a file with --output")
+    with reach(store) as found:
+        if isinstance(found, ServerClient):
+            raise StoreBusy("export reads the store itself: stop the server that owns the file, or export a copy of it")
+        pages = stored_spans(found, project, time_ns(start, "--from"), time_ns(end, "--to"), calls_only=calls_only)
+        if form == "parquet":
+            assert output is not None  # noqa: S101 asked above
+            count = write_parquet(pages, output)
+        elif output is None:
+            count = TEXT_FORMATS[form](pages, sys.stdout)
+        else:
+            with output.open("w", encoding="utf-8", newline="") as file:
+                count = TEXT_FORMATS[form](pages, file)
+    click.echo(f"{count:,} spans exported.", err=True)
