@@ -5,6 +5,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from flask.testing import FlaskClient
 
 from otel_llm.access import Door, Scope
@@ -12,6 +13,7 @@ from otel_llm.access.keys import NewKey
 from otel_llm.accounting import Accounting
 from otel_llm.config import Settings
 from otel_llm.spans import Finding, SpanBatch
+from otel_llm.store import schema
 from otel_llm.store.engines.base import Change, Engine
 from otel_llm.store.open import open_engine
 from query_api import create_app
@@ -51,17 +53,31 @@ class QueryServer:
         assert response.status_code == 200, response.text
         return response.get_json()
 
+    def empty(self) -> None:
+        """Forgets all spans, keys and projects: faster than a new store for each test."""
+        with self.engine.sql.begin() as connection:
+            for table in (schema.spans, schema.findings, schema.keys, schema.projects, schema.audit):
+                connection.execute(sa.delete(table))
+        self.door.refresh()
+
     def close(self) -> None:
         """Closes the store."""
         self.engine.close()
 
 
-@pytest.fixture
-def query_server() -> Iterator[QueryServer]:
-    """An empty server, open as long as it has no key."""
+@pytest.fixture(scope="session")
+def shared_query_server() -> Iterator[QueryServer]:
+    """A server for all tests that use :func:`query_server`."""
     server = QueryServer()
     yield server
     server.close()
+
+
+@pytest.fixture
+def query_server(shared_query_server: QueryServer) -> QueryServer:
+    """An empty server, open as long as it has no key."""
+    shared_query_server.empty()
+    return shared_query_server
 
 
 @pytest.fixture(scope="module")

@@ -21,7 +21,7 @@ MID = FIRST + 2 * DAY + 12_345_678_901_234
 def seeded_world(new_query_server: Callable[..., QueryServer]) -> World:
     """A server over some thousand spans, and its oracle."""
     server = new_query_server()
-    rows, findings = world(seed=20250128, traces=1_000)
+    rows, findings = world(seed=20250128, traces=700)
     for begin in range(0, len(rows), 1_000):
         server.store(rows[begin : begin + 1_000])
     server.store([], findings)
@@ -140,7 +140,7 @@ def iso(time_ns: int) -> str:
 def test_agentlens_analytics(seeded_world: World, unit: str, filters: dict[str, str]) -> None:
     server, oracle = seeded_world
     exact = sorted(row["end_ns"] for row in oracle.calls if row["role"] == "generation")
-    for first, last in ((0, FIRST + 40 * DAY), (exact[200], exact[700])):  # both ends lie on a call
+    for first, last in ((0, FIRST + 40 * DAY), (exact[200], exact[500])):  # both ends lie on a call
         calls = oracle.agentlens_calls(first, last, filters.get("agentId"), filters.get("model"), filters.get("provider"))
         found = server.get("/api/analytics/llm", **{"from": iso(first), "to": iso(last), "granularity": unit}, **filters)
         same(found, oracle.llm(calls, unit))
