@@ -30,6 +30,7 @@ _QUESTION = {"final": 1, "max_query_size": 1 << 26, "max_execution_time": 60}
 _INSERT = {"max_partitions_per_insert_block": 0, "async_insert": 0}
 _MAX_COUNT = (1 << 16) - 1
 _TIME_BITS = 48  # milliseconds for 8,900 years
+_CLOCKS_DIFFER_MS = 60_000  # clocks of servers that share a store differ by less
 
 
 def version(slim: SlimSpan, revision: int) -> int:
@@ -51,7 +52,7 @@ class ClickHouseSession(WriteSession):
         self._token = token
         self._first = first
         self._asked: list[tuple[Collection[TraceKey], Collection[ResponseKey], int, int]] = []
-        self._known: dict[SpanKey, list[SlimSpan]] = {}
+        self._known: dict[SpanKey, SlimSpan] = {}
         self._revisions: dict[SpanKey, int] = {}
         self._written: dict[SpanKey, SlimSpan] = {}
 
@@ -61,7 +62,7 @@ class ClickHouseSession(WriteSession):
         self._asked.append((traces, responses, start_from, start_to))
         found = self._ask(traces, responses, start_from, start_to)
         self._known.update(found)
-        return [max(copies, key=lambda copy: copy.weight) for copies in found.values()]
+        return list(found.values())
 
     def fetch(self, keys: Collection[SpanKey], start_from: int, start_to: int) -> SpanBatch:
         wanted = set(keys)
@@ -94,22 +95,22 @@ class ClickHouseSession(WriteSession):
         batch = SpanBatch.concat(parts)
         slims = batch.slim()
         self._insert_spans(batch, slims)
-        self._bury(slims)
+        self._bury((self._known[slim.key], slim) for slim in slims if slim.key in self._known)
         self._written.update((slim.key, slim) for slim in slims)
 
     def unsettled(self) -> bool:
         """True when rows have come that this session did not know when it decided."""
         for traces, responses, start_from, start_to in self._asked:
-            for key, copies in self._ask(traces, responses, start_from, start_to).items():
-                known = [self._written[key]] if key in self._written else self._known.get(key, [])
-                if sorted(map(_shown, copies)) != sorted(map(_shown, known)):
-                    return True
+            found = self._ask(traces, responses, start_from, start_to)
+            if any(slim != (self._written.get(key) or self._known.get(key)) for key, slim in found.items()):
+                return True
         return False
 
     def _ask(
         self, traces: Collection[TraceKey], responses: Collection[ResponseKey], start_from: int, start_to: int
-    ) -> dict[SpanKey, list[SlimSpan]]:
-        """Stored copies by key; more than one only when two receivers got copies that start in different hours."""
+    ) -> dict[SpanKey, SlimSpan]:
+        """Stored spans by key. Copies that two receivers got at once and that start in different hours have different keys in
+        the table: only the best of them stays."""
         rows: set[tuple[Any, ...]] = set()
         within = f"start_ns BETWEEN {start_from} AND {start_to}"
         for project, trace_ids in _by_project(traces):
@@ -118,10 +119,13 @@ class ClickHouseSession(WriteSession):
             wanted = ", ".join(map(_quoted, response_ids))
             calls = f"project = {_quoted(project)} AND response_id IN ({wanted}) AND role IN ('generation', 'embedding')"
             rows.update(self._slim(f"{calls} AND {within}"))
-        found: dict[SpanKey, list[SlimSpan]] = {}
-        for row in rows:
-            slim = SlimSpan._make(row)
-            found.setdefault(slim.key, []).append(slim)
+        found: dict[SpanKey, SlimSpan] = {}
+        losers: list[SlimSpan] = []
+        for slim in sorted(map(SlimSpan._make, rows), key=_precedence):
+            if slim.key in found:
+                losers.append(found[slim.key])
+            found[slim.key] = slim
+        self._bury((copy, found[copy.key]) for copy in losers)
         return found
 
     def _slim(self, condition: str) -> list[tuple[Any, ...]]:
@@ -137,21 +141,16 @@ class ClickHouseSession(WriteSession):
         columns[ddl.SPAN_VERSION] = [version(slim, max(now, self._revisions.get(slim.key, 0) + 1)) for slim in slims]
         self._insert("spans", columns, self._settings)
 
-    def _bury(self, slims: Sequence[SlimSpan]) -> None:
-        """Tombstones for stored copies that start in another hour than the copy that replaces them."""
-        old = [
-            (copy, slim)
-            for slim in slims
-            for copy in self._known.get(slim.key, ())
-            if copy.start_ns // ddl.HOUR_NS != slim.start_ns // ddl.HOUR_NS
-        ]
-        if not old:
+    def _bury(self, replaced: Iterable[tuple[SlimSpan, SlimSpan]]) -> None:
+        """Tombstones for copies (first of a pair) that lie in another hour than the copy that replaces them (second)."""
+        pairs = [(old, new) for old, new in replaced if old.start_ns // ddl.HOUR_NS != new.start_ns // ddl.HOUR_NS]
+        if not pairs:
             return
-        now = time.time_ns() // 1_000_000
-        stones = SpanBatch.of_rows([copy._asdict() | _REQUIRED for copy, _ in old])
+        later = time.time_ns() // 1_000_000 + _CLOCKS_DIFFER_MS
+        stones = SpanBatch.of_rows([copy._asdict() | _REQUIRED for copy, _ in pairs])
         columns = {name: values for name, values in stones.columns.items() if values.count(None) < stones.size}
-        columns[ddl.SPAN_VERSION] = [version(slim, now) for _, slim in old]
-        columns[ddl.SPAN_DELETED] = [1] * len(old)
+        columns[ddl.SPAN_VERSION] = [version(max(pair, key=lambda slim: slim.weight), later) for pair in pairs]
+        columns[ddl.SPAN_DELETED] = [1] * len(pairs)
         self._insert("spans", columns, self._settings)
 
     def _insert_rows(self, table: sa.Table, rows: Sequence[tuple[Any, ...]], now: int | None) -> None:
@@ -178,11 +177,11 @@ class ClickHouseSession(WriteSession):
         )
 
 
+def _precedence(slim: SlimSpan) -> tuple[Any, ...]:
+    return slim.weight, -slim.start_ns
+
+
 _REQUIRED = {"name": "", "ingested_ns": 0, "dialect": "", "error": False, "status_code": 0}
-
-
-def _shown(slim: SlimSpan) -> str:
-    return repr(tuple(slim))
 
 
 def _by_project(keys: Iterable[tuple[str, Any]]) -> Iterable[tuple[str, set[Any]]]:
