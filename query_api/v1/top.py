@@ -26,23 +26,24 @@ def view(reader: Reader, project: str) -> dict[str, Any]:
         raise ApiError(400, "by: tag stands alone, because a call may have several")
     names = parameters.words("measures", MEASURES, DEFAULT_MEASURES)
     sort = parameters.word("sort", MEASURES, "cost" if "cost" in names else names[0])
+    shown = list(dict.fromkeys([*names, sort]))
     found = top(
         reader,
         project,
         parameters.chosen(window),
         by,
-        list(dict.fromkeys([*names, sort])),
+        shown,
         sort=sort,
         descending=parameters.word("order", ("desc", "asc"), "desc") == "desc",
         limit=parameters.integer("limit", 10, 1, MAX_ROWS),
     )
-    whole = found.total[sort] if MEASURES[sort].additive else None
+    whole = found.total.get(sort) if MEASURES[sort].additive else None
     return {
         **parameters.echo(window),
         "by": by,
         "sort": sort,
         "groups": found.groups,
-        "units": {name: MEASURES[name].unit for name in found.total},
+        "units": {name: MEASURES[name].unit for name in shown},
         "total": found.total,
         "rows": [
             {

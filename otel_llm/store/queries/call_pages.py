@@ -1,10 +1,12 @@
 """Single calls of a slice, page by page. A page begins where the last one ended, so new calls never shift it."""
 
+from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
-from otel_llm.store.queries import call
+from otel_llm.store.queries import call, trace_values
 from otel_llm.store.queries.call import SPAN, Column
 from otel_llm.store.queries.reading import Reader
 from otel_llm.store.queries.slices import Slice, SlicedCalls
@@ -77,36 +79,52 @@ class CallPage(NamedTuple):
     next: Mark | None
 
 
-_OWN = PagedCall._fields[: PagedCall._fields.index("model")]
+_SHOWN = PagedCall._fields[: PagedCall._fields.index("model")]
+_AGENT = ("agent_name", "agent_id", "agentlens_agent_id")
+_OWN = (*_SHOWN, "user_id", "session_id", *_AGENT)
+_INHERITED = ("user_id", "session_id", "agent_name")
+_TRACES_AT_ONCE = 1_000
+"""Ids in one statement; more parameters than a few thousand are slow to bind."""
 
 
 def call_page(
     reader: Reader, project: str, chosen: Slice, *, order: str = "newest", after: Mark | None = None, limit: int = 50
 ) -> CallPage:
     """``limit`` calls of the slice, behind ``after``."""
-    calls = SlicedCalls(reader.functions, project, chosen, by=("user", "session", "agent"))
+    calls = SlicedCalls(reader.functions, project, chosen)
     first = ORDERS[order]
     lead = [] if first is None else [first]
     keys = [*lead, SPAN.start_ns, SPAN.trace_id, SPAN.span_id]
-    computed = [
+    statement = calls.select(
+        *(SPAN[name] for name in _OWN),
         call.model().label("model_label"),
         call.cost().label("call_cost"),
-        calls.dimension("user").label("effective_user"),
-        calls.dimension("session").label("effective_session"),
-        calls.dimension("agent").label("effective_agent"),
         (first if first is not None else _NONE).label("order_key"),
-    ]
-    statement = calls.select(*(SPAN[name] for name in _OWN), *computed)
+    )
     if after is not None:
         values = [*([after.key] if lead else []), after.start_ns, after.trace_id, after.span_id]
         statement = statement.where(_behind(keys, values))
     rows = reader.rows(statement.order_by(*(key.desc() for key in keys)).limit(limit + 1))
     shown = rows[:limit]
     last = shown[-1] if len(rows) > limit else None
+    inherited = _inherited(reader, project, shown)
     return CallPage(
-        [_call(row) for row in shown],
+        [_call(row, inherited) for row in shown],
         Mark(last.order_key, last.start_ns, bytes(last.trace_id), bytes(last.span_id)) if last is not None else None,
     )
+
+
+def _inherited(reader: Reader, project: str, rows: Sequence[sa.Row[Any]]) -> dict[bytes, dict[str, str | None]]:
+    """User, session and agent of the traces on a page, for the calls that lack their own. Asked for the page alone: joined
+    before the order is known, these values would be found for every call of the slice."""
+    asked = {bytes(row.trace_id) for row in rows if None in (row.user_id, row.session_id, row.agent_name)}
+    found: dict[bytes, dict[str, str | None]] = {}
+    for some in _batches(sorted(asked)):
+        named = sa.select(SPAN.trace_id).where(SPAN.trace_id.in_(some))
+        values = trace_values.inherited(reader.functions, project, _INHERITED, [named])
+        for row in reader.rows(sa.select(values)):
+            found[bytes(row.of_trace)] = {name: getattr(row, f"trace_{name}") for name in _INHERITED}
+    return found
 
 
 def count(reader: Reader, project: str, chosen: Slice) -> int:
@@ -123,15 +141,23 @@ def _behind(keys: list[Any], values: list[Any]) -> Column:
     return sa.or_(*alternatives)
 
 
-def _call(row: sa.Row[Any]) -> PagedCall:
+def _batches(ids: Sequence[bytes]) -> Iterator[Sequence[bytes]]:
+    remaining = iter(ids)
+    while some := list(islice(remaining, _TRACES_AT_ONCE)):
+        yield some
+
+
+def _call(row: sa.Row[Any], inherited: dict[bytes, dict[str, str | None]]) -> PagedCall:
     found = row._mapping
-    own = {name: found[name] for name in _OWN}
+    own = {name: found[name] for name in _SHOWN}
     ids = {name: bytes(own[name]) for name in ("trace_id", "span_id")}
+    trace = inherited.get(ids["trace_id"], {})
+    agent = next((found[name] for name in _AGENT if found[name] is not None), None)
     return PagedCall(
         **own | ids | {"error": bool(own["error"])},
         model=found["model_label"],
         cost=found["call_cost"],
-        user_id=found["effective_user"],
-        session_id=found["effective_session"],
-        agent=found["effective_agent"],
+        user_id=found["user_id"] if found["user_id"] is not None else trace.get("user_id"),
+        session_id=found["session_id"] if found["session_id"] is not None else trace.get("session_id"),
+        agent=agent if agent is not None else trace.get("agent_name"),
     )

@@ -10,7 +10,7 @@ from otel_llm.store.queries import measures
 from otel_llm.store.queries.call import SPAN, Column
 from otel_llm.store.queries.calls import storable
 from otel_llm.store.queries.reading import Reader
-from otel_llm.store.queries.slices import Slice, SlicedCalls
+from otel_llm.store.queries.slices import DIMENSIONS, Slice, SlicedCalls
 from otel_llm.store.queries.tags import tags_of
 
 MAX_TAGS = 50
@@ -27,7 +27,7 @@ class Row(NamedTuple):
 
 
 class Top(NamedTuple):
-    """The first rows in order, how many groups there are, and the same figures over all calls of the slice."""
+    """The first rows in order, how many groups there are, and the figures (no percentiles) over all calls of the slice."""
 
     rows: list[Row]
     groups: int
@@ -48,26 +48,28 @@ def top(
     """The ``limit`` groups with the largest (or smallest) ``sort``; ties in the order of their texts."""
     functions = reader.functions
     everything = SlicedCalls(functions, project, chosen)
-    row = reader.row(everything.grouped((), *measures.columns(functions, names)))
-    total = measures.values(row._mapping, names)
+    in_total = [name for name in names if name not in measures.PERCENTILES]
+    total = measures.values(reader.row(everything.grouped((), *measures.columns(functions, in_total)))._mapping, in_total)
     if list(by) == ["tag"]:
         return _tags(reader, project, chosen, names, total, sort=sort, descending=descending, limit=limit)
     calls = SlicedCalls(functions, project, chosen, by=by)
     keys = [calls.dimension(name).label(f"d_{place}") for place, name in enumerate(by)]
-    # Percentiles of every group would be sorted to show a few: those that do not decide the order are asked for later.
-    first = [name for name in names if name == sort or name not in measures.PERCENTILES]
-    later = [name for name in names if name not in first]
-    ordered = list(dict.fromkeys([sort, *first]))
-    place_of_sort: Column = sa.literal_column(str(len(keys) + 1))
-    order = (place_of_sort.desc() if descending else place_of_sort.asc()).nulls_last()
-    groups = calls.grouped(keys, *measures.columns(functions, ordered), sa.func.max(SPAN.start_ns).label("last_ns"))
-    counted = sa.select(sa.func.count()).select_from(calls.grouped(keys).subquery("all_groups"))
-    ties: list[Column] = [sa.literal_column(str(place + 1)).asc().nulls_last() for place in range(len(keys))]
-    found = reader.rows(groups.order_by(order, *ties).limit(limit))
+    # Percentiles of every group would be sorted to show a few: those that do not decide the order are asked for later,
+    # unless asking again is dearer because values are inherited.
+    again = not any(DIMENSIONS[name].inherits for name in by)
+    later = [name for name in names if again and name != sort and name in measures.PERCENTILES]
+    first = [name for name in names if name not in later]
+    columns = [*measures.columns(functions, first), sa.func.max(SPAN.start_ns).label("last_ns")]
+    groups = calls.grouped(keys, *columns).subquery("all_groups").c
+    order: Column = groups[f"m_{sort}"]
+    order = order.desc() if descending else order.asc()
+    ties = [groups[key.name].asc().nulls_last() for key in keys]
+    statement = sa.select(*groups, sa.func.count().over().label("group_count"))
+    found = reader.rows(statement.order_by(order.nulls_last(), *ties).limit(limit))
     rows = [Row(_texts(row, len(by)), measures.values(row._mapping, first), int(row.last_ns)) for row in found]
     if later and rows:
         rows = _with_later(reader, calls, keys, rows, later, names)
-    return Top(rows, len(rows) if len(rows) < limit else int(reader.row(counted)[0]), total)
+    return Top(rows, int(found[0].group_count) if found else 0, total)
 
 
 def _with_later(
