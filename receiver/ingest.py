@@ -39,6 +39,10 @@ class Answer(Protocol):
 class Pipeline(Protocol):
     """What becomes of a decoded request."""
 
+    @property
+    def reads(self) -> Mapping[SignalName, Any]:
+        """Message classes it would rather have than the generated ones, of the same wire format."""
+
     def accept(self, signal: SignalName, message: Any, caller: Caller) -> "Future[Any]":
         """Takes it; the future gives an Answer once all of it is committed, or fails with a RetryableError."""
 
@@ -141,7 +145,7 @@ class Ingest:
         try:
             if compression:
                 body = inflate(body, compression, self.settings.max_message_bytes, hold.grow)
-            message, damage = decode_reporting(kind.name, body, encoding)
+            message, damage = decode_reporting(kind.name, body, encoding, self._pipeline.reads.get(kind.name))
             del body
             committed = self._pipeline.accept(kind.name, message, caller)
         except Exception as error:

@@ -35,27 +35,28 @@ def decode(signal: SignalName, body: bytes, encoding: Encoding) -> Any:
     return decode_reporting(signal, body, encoding).message
 
 
-def decode_reporting(signal: SignalName, body: bytes, encoding: Encoding) -> Decoded:
+def decode_reporting(signal: SignalName, body: bytes, encoding: Encoding, lean: "type[Message] | None" = None) -> Decoded:
     """The ``Export…ServiceRequest`` of a body, and what of it was left out.
 
-    Raises InvalidPayload; PayloadTooLarge for one of absurdly many parts.
+    ``lean`` is a message class of the same wire format that a good request is read as instead; one that had to be mended
+    comes as the full class all the same. Raises InvalidPayload; PayloadTooLarge for one of absurdly many parts.
     """
     request, descriptor = SIGNALS[signal].request, SIGNALS[signal].descriptor
     damage = Damage()
     try:
         if encoding == "json":
             body = transcode(_json(body, damage), descriptor, damage)
-        message = _protobuf(body, request, SIGNALS[signal].noun, damage)
+        message = _protobuf(body, lean, request, SIGNALS[signal].noun, damage)
     except Undecodable as error:
         what = "OTLP/JSON" if encoding == "json" else "protobuf"
         raise InvalidPayload(f"not an {descriptor.name} in {what}: {error}") from None
     return Decoded(message, damage)
 
 
-def _protobuf(body: bytes, request: type[Message], noun: str, damage: Damage) -> Message:
+def _protobuf(body: bytes, lean: type[Message] | None, request: type[Message], noun: str, damage: Damage) -> Message:
     check_extent(body, noun)
     try:
-        return request.FromString(body)
+        return (lean or request).FromString(body)
     except DecodeError:
         return mend(body, request, damage)
 

@@ -25,6 +25,7 @@ class Answer:
 class RememberingPipeline:
     """Takes every request; fails or waits when told to."""
 
+    reads: Mapping[str, Any] = field(default_factory=dict)
     requests: list[tuple[str, Any, Caller]] = field(default_factory=list)
     answer: Answer = Answer()
     error: Exception | None = None
