@@ -22,6 +22,8 @@ class Collector:
     def __init__(self, settings: Settings) -> None:
         """Opens the store. Raises ConfigError or StoreError."""
         self.settings = settings
+        self.ports: dict[str, int] = {}
+        """Ports that are really served (``grpc``, ``otlp_http``, ``api``): a configured 0 is a free one."""
         self.accounting = Accounting()
         self.budget = Budget(settings.ingest_budget_bytes)
         self.pricer = Pricer.from_settings(settings)

@@ -171,6 +171,16 @@ class Door:
         self._used[key.public_key] = now
         return snapshot.callers[key.public_key]
 
+    def caller_of(self, public_key: str) -> Caller:
+        """The caller a key makes, for a session that began with its secret. Raises Unauthenticated when the key is gone."""
+        snapshot = self._known()
+        key = snapshot.contents.keys.get(public_key)
+        now = self._clock()
+        if key is None or not key.valid(now):
+            raise Unauthenticated(NEUTRAL)
+        self._used[public_key] = now
+        return snapshot.callers[public_key]
+
     @staticmethod
     def _find(snapshot: _Snapshot, credential: Credential) -> Key | None:
         """The key whose secret this is. Digests are compared in constant time; finding one by the digest of a random

@@ -72,6 +72,7 @@ class Servers:
     def __init__(self, collector: Collector) -> None:
         """Raises ConfigError for TLS files that cannot be used."""
         self._settings = settings = collector.settings
+        self._ports = collector.ports
         self._receiver: Receiver | None = None
         self._api: HttpServer | None = None
         self._bridge: WsgiBridge | None = None
@@ -101,9 +102,11 @@ class Servers:
             host = f"[{settings.host}]" if ":" in settings.host else settings.host
             log.info("OTLP/gRPC on %s:%d%s", host, self._receiver.grpc.port, " (TLS)" if settings.tls else "")
             log.info("OTLP/HTTP on %s", self._receiver.http.url)
+            self._ports.update(grpc=self._receiver.grpc.port, otlp_http=self._receiver.http.port)
         if self._api is not None:
             self._api.start()
             log.info("query API on %s", self._api.url)
+            self._ports["api"] = self._api.port
             leave_note(settings.database_url, f"{self._api.scheme}://{reachable(settings.host)}:{self._api.port}")
 
     def stop(self) -> None:
