@@ -1,90 +1,20 @@
-"""Engines to test against: the same tests run on DuckDB, PostgreSQL and ClickHouse."""
+"""Stores of every engine under test."""
 
-import itertools
-import os
-from collections.abc import Callable, Iterator
-from importlib.util import find_spec
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import sqlalchemy as sa
 
 from otel_llm.config import Settings
 from otel_llm.store.engines.base import Engine
 from otel_llm.store.open import open_engine
-
-from .postgresql_server import NoServerBinary, PostgreSQLServer
-
-ENGINES = ("duckdb", "postgresql", "clickhouse")
-_databases = itertools.count(1)
-
-
-def lacking(reason: str) -> None:
-    """Skips with a reason; fails where every engine must be there (``OTEL_LLM_REQUIRE_ENGINES=1``, as in CI)."""
-    if os.environ.get("OTEL_LLM_REQUIRE_ENGINES"):
-        pytest.fail(reason)
-    pytest.skip(reason)
-
-
-@pytest.fixture(scope="session")
-def postgresql_server() -> Iterator[PostgreSQLServer]:
-    """A running throw-away server."""
-    try:
-        import psycopg  # noqa: F401 is it installed
-    except ImportError:
-        lacking("psycopg is not installed (pip install 'otel-llm[postgres]')")
-    try:
-        server = PostgreSQLServer()
-    except NoServerBinary as missing:
-        lacking(str(missing))
-    server.start()
-    yield server
-    server.remove()
-
-
-@pytest.fixture(scope="session")
-def new_postgresql(postgresql_server: PostgreSQLServer) -> Callable[[], str]:
-    """Makes an empty database and gives its URL."""
-
-    def make() -> str:
-        name = f"store{next(_databases)}"
-        admin = sa.create_engine(postgresql_server.url, isolation_level="AUTOCOMMIT", poolclass=sa.NullPool)
-        with admin.connect() as connection:
-            connection.exec_driver_sql(f"CREATE DATABASE {name}")
-        return postgresql_server.url.replace("/postgres", f"/{name}")
-
-    return make
-
-
-@pytest.fixture(scope="session")
-def new_clickhouse(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], str]:
-    """Makes an empty database of the ClickHouse engine in this process (chDB) and gives its URL."""
-    if find_spec("clickhouse_connect") is None or find_spec("chdb") is None:
-        lacking("chdb is not installed (dependency group clickhouse-test)")
-    path = tmp_path_factory.mktemp("clickhouse")
-    admin = sa.create_engine(f"clickhousedb:///?interface=chdb&path={path}", poolclass=sa.NullPool)
-
-    def make() -> str:
-        name = f"store{next(_databases)}"
-        with admin.connect() as connection:
-            connection.exec_driver_sql(f"CREATE DATABASE {name}")
-        return f"clickhousedb:///{name}?interface=chdb&path={path}"
-
-    return make
+from tests.engines import ENGINES, url_of
 
 
 @pytest.fixture(params=ENGINES)
 def engine_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """URL of an empty store of the engine under test."""
     return url_of(request, str(request.param), tmp_path)
-
-
-def url_of(request: pytest.FixtureRequest, name: str, tmp_path: Path) -> str:
-    """URL of an empty store of a named engine."""
-    if name == "duckdb":
-        return f"duckdb:///{tmp_path / 'store.duckdb'}"
-    make: Callable[[], str] = request.getfixturevalue(f"new_{name}")
-    return make()
 
 
 @pytest.fixture

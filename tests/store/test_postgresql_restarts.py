@@ -14,9 +14,9 @@ from otel_llm.store import schema
 from otel_llm.store.engines.base import Engine
 from otel_llm.store.open import open_engine
 from otel_llm.store.writer import Work, Writer
+from tests.engines import lacking
+from tests.postgresql_server import NoServerBinary, PostgreSQLServer
 
-from .conftest import lacking
-from .postgresql_server import NoServerBinary, PostgreSQLServer
 from .rows import batch, span
 from .test_resolution import HOUR, commit, no_prices, stored
 

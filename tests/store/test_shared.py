@@ -11,8 +11,8 @@ from otel_llm.config import Settings
 from otel_llm.spans import FIELD_NAMES
 from otel_llm.store.engines.base import Engine
 from otel_llm.store.open import open_engine
+from tests.engines import url_of
 
-from .conftest import url_of
 from .rows import SECOND, T0, span
 from .test_resolution import commit, stored
 
