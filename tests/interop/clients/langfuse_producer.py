@@ -12,13 +12,15 @@ client = Langfuse(
     base_url=os.environ["API_URL"],
     environment="staging",
 )
-with propagate_attributes(user_id="langfuse-user", session_id="langfuse-session", tags=["sdk"], trace_name="sdk-trace"):
-    with client.start_as_current_observation(as_type="span", name="work"):
-        with client.start_as_current_observation(as_type="generation", name="answer", model="gpt-4o-mini") as generation:
-            generation.update(
-                usage_details={"input": 30, "output": 12, "input_cached_tokens": 10},
-                cost_details={"total": 0.25},
-                completion_start_time=datetime.now(UTC),
-            )
+with (
+    propagate_attributes(user_id="langfuse-user", session_id="langfuse-session", tags=["sdk"], trace_name="sdk-trace"),
+    client.start_as_current_observation(as_type="span", name="work"),
+    client.start_as_current_observation(as_type="generation", name="answer", model="gpt-4o-mini") as generation,
+):
+    generation.update(
+        usage_details={"input": 30, "output": 12, "input_cached_tokens": 10},
+        cost_details={"total": 0.25},
+        completion_start_time=datetime.now(UTC),
+    )
 client.flush()
 print(json.dumps("sent"))
