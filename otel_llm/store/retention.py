@@ -1,6 +1,7 @@
 """Retention at work: deletes what is too old or too much, in steps small enough that ingest goes on."""
 
 import logging
+import math
 import threading
 import time
 from collections.abc import Sequence
@@ -18,6 +19,7 @@ STEP_SPANS = 20_000
 """Spans deleted in one step: about 50 ms on DuckDB, which is how long a commit may have to wait for it."""
 _PAUSE = 2.0  # between two steps, as a multiple of the step: at least two thirds of the time belong to ingest
 _NS = 1_000_000_000
+_END_OF_TIME = 2**63 - 1
 
 
 class Retention:
@@ -74,13 +76,26 @@ class Retention:
         if not limits:
             return 0
         deleted = 0
-        while self._engine.used_bytes() > min(limits):
-            step = self._step(None, time.time_ns() + 366 * 86_400 * _NS)
-            self._engine.checkpoint()
+        while (used := self._engine.used_bytes()) > min(limits):
+            excess = math.ceil(self._count() * (1 - min(limits) / used))
+            step = self._oldest(excess)
             deleted += step
             if not step:
                 break
         return deleted
+
+    def _oldest(self, count: int) -> int:
+        """Deletes about so many of the oldest spans, then has the freed space given back."""
+        deleted = 0
+        while deleted < count and (step := self._step(None, _END_OF_TIME)):
+            deleted += step
+        if deleted:
+            self._engine.checkpoint()
+        return deleted
+
+    def _count(self) -> int:
+        with self._engine.sql.connect() as connection:
+            return int(connection.execute(sa.select(sa.func.count()).select_from(schema.spans)).scalar() or 0)
 
     def _older(self, project: str | None, cutoff_ns: int) -> int:
         deleted = 0
