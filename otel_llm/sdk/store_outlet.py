@@ -2,6 +2,7 @@
 
 import ctypes
 import os
+import sys
 import threading
 import time
 from typing import TYPE_CHECKING, Any
@@ -105,14 +106,21 @@ def _release(database_url: str) -> None:
 
 
 def _forget_in_child() -> None:
-    """A forked child has the parent's store in memory but must never touch it, not even by a destructor: the file would be
-    written by two processes. One reference too many keeps it alive until the child ends."""
+    """A forked child has the parent's stores in memory but must never touch them, not even by a destructor: the file would
+    be written by two processes, and DuckDB's destructors join threads that a fork does not copy (a crash at the end)."""
     global _lock  # noqa: PLW0603 a lock copied by fork may be held by a thread that no longer exists
     _lock = threading.Lock()
     for collector, _ in _open.values():
-        ctypes.pythonapi.Py_IncRef(ctypes.py_object(collector))
+        _keep_for_ever(collector)
+    if _open and (duckdb := sys.modules.get("duckdb")):
+        _keep_for_ever(duckdb.default_connection())  # importing the package has opened it, and its end would close it
     _of_parent.update(url for url in _open if url.startswith("duckdb"))
     _open.clear()
+
+
+def _keep_for_ever(value: object) -> None:
+    """One reference too many: no destructor runs before the process has ended."""
+    ctypes.pythonapi.Py_IncRef(ctypes.py_object(value))
 
 
 if hasattr(os, "register_at_fork"):
