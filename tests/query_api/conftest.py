@@ -22,8 +22,8 @@ from query_api import create_app
 class QueryServer:
     """Everything the query API reads from, and a client that asks it."""
 
-    def __init__(self, **settings: Any) -> None:
-        self.settings = Settings(database_url="duckdb:///:memory:", **settings)
+    def __init__(self, database_url: str = "duckdb:///:memory:", **settings: Any) -> None:
+        self.settings = Settings(database_url=database_url, **settings)
         self.engine: Engine = open_engine(self.settings.database_url, self.settings)
         self.door = Door(self.engine, self.settings)
         self.accounting = Accounting()

@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from tests.engines import ENGINES, url_of
+
 from .call_rows import DAY, SECOND
 from .conftest import QueryServer
 from .oracle import Oracle
@@ -17,10 +19,12 @@ World = tuple[QueryServer, Oracle]
 MID = FIRST + 2 * DAY + 12_345_678_901_234
 
 
-@pytest.fixture(scope="module")
-def seeded_world(new_query_server: Callable[..., QueryServer]) -> World:
+@pytest.fixture(scope="module", params=ENGINES)
+def seeded_world(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, new_query_server: Callable[..., QueryServer]
+) -> World:
     """A server over some thousand spans, and its oracle."""
-    server = new_query_server()
+    server = new_query_server(database_url=url_of(request, request.param, tmp_path_factory.mktemp("world")))
     rows, findings = world(seed=20250128, traces=700)
     for begin in range(0, len(rows), 1_000):
         server.store(rows[begin : begin + 1_000])

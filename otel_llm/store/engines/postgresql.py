@@ -24,6 +24,7 @@ from otel_llm.store.engines.base import Capabilities, Engine, ResponseKey, Trace
 from otel_llm.store.engines.postgresql_functions import PostgreSQLFunctions
 from otel_llm.store.engines.postgresql_partitions import Partitions
 from otel_llm.store.engines.postgresql_session import PostgreSQLSession
+from otel_llm.store.engines.postgresql_statistics import Statistics
 
 log = logging.getLogger(__name__)
 
@@ -68,6 +69,7 @@ class PostgreSQLEngine(Engine):
         self._writer: psycopg.Connection[Any] | None = None
         self._write_lock = threading.Lock()
         self._partitions = Partitions(lambda: self._connect(_COMMON, autocommit=True))
+        self._statistics = Statistics(lambda: self._connect(_COMMON, autocommit=True))
         self._open = False
 
     @property
@@ -122,6 +124,7 @@ class PostgreSQLEngine(Engine):
 
     def close(self) -> None:
         self._open = False
+        self._statistics.close()
         writer, self._writer = self._writer, None
         if writer is not None:
             writer.close()
@@ -140,6 +143,7 @@ class PostgreSQLEngine(Engine):
                 yield session
                 transaction = connection.execute("SELECT pg_current_xact_id_if_assigned()::text").fetchone()[0]  # type: ignore[index] # one row always
                 connection.commit()
+                self._statistics.wrote(session.rows)
             except psycopg.Error as error:
                 lost = self._give_up(connection)
                 if lost and transaction is not None and self._was_committed(transaction):

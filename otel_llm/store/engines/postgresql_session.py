@@ -59,6 +59,8 @@ class PostgreSQLSession(WriteSession):
         self._partitions = partitions
         self._held: set[int] = set()
         self._range: tuple[int, int] | None = None
+        self.rows = 0
+        """Spans written."""
 
     def lock(self, traces: Collection[TraceKey], responses: Collection[ResponseKey]) -> None:
         """Waits for the locks of all these keys; the first statement of the transaction."""
@@ -123,6 +125,7 @@ class PostgreSQLSession(WriteSession):
         with self._connection.cursor().copy(statement) as copy:
             for block in copy_blocks(batch, names):
                 copy.write(block)
+        self.rows += batch.size
 
     def _insert_new(self, table: sa.Table, rows: Sequence[tuple[Any, ...]], key: str) -> None:
         """Inserts in key order, so that two receivers with equal keys wait for each other in one direction only."""
