@@ -9,6 +9,7 @@ from flask import request
 from otel_llm.access import Caller, Door
 from otel_llm.errors import Unauthenticated
 from query_api.errors import ApiError, Product
+from query_api.sessions import session_caller
 
 HOST_HINT = "Confirm that you've configured the correct host."
 
@@ -17,8 +18,9 @@ def reader_of(door: Door, product: Product) -> Caller:
     """The caller, who may read. Raises ApiError (401, or what the product says of a deleted project) or PermissionDenied."""
     headers = {name.lower(): value for name, value in request.headers.items()}
     peer = request.remote_addr or ""
+    named = "authorization" in headers or "x-api-key" in headers
     try:
-        caller = door.authenticate(headers, peer)
+        caller = (None if named else session_caller()) or door.authenticate(headers, peer)
     except Unauthenticated as error:
         raise ApiError(401, _unauthenticated(product, str(error)) if door.has_keys else str(error)) from None
     door.authorize(caller, "read", peer)

@@ -5,8 +5,10 @@ from typing import TYPE_CHECKING
 
 from flask import Blueprint, Flask
 
-from query_api import admin, agentlens, flashback, health, langdb, langfuse, openapi, reports, v1
+from query_api import admin, agentlens, dashboard, flashback, health, langdb, langfuse, openapi, reports, v1
 from query_api.answers import add_security_headers
+from query_api.compression import compress_answers
+from query_api.cross_origin import allow_origins
 from query_api.errors import handle_errors
 
 if TYPE_CHECKING:
@@ -22,6 +24,7 @@ BLUEPRINTS: tuple[Callable[["Collector"], Blueprint], ...] = (
     reports.blueprint,
     admin.blueprint,
     v1.blueprint,
+    dashboard.blueprint,
 )
 MAX_BODY_BYTES = 1024 * 1024
 """The largest documented body is a few kB of tag keys."""
@@ -36,5 +39,7 @@ def create_app(collector: "Collector") -> Flask:
     for blueprint in BLUEPRINTS:
         app.register_blueprint(blueprint(collector))
     handle_errors(app)
+    compress_answers(app)
+    allow_origins(app, collector.settings.cors_origins)
     add_security_headers(app)
     return app

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
 
 def view(reader: Reader, project: str, collector: "Collector") -> dict[str, Any]:
-    """Ports are the real ones; ``first`` and ``last`` are starts of stored spans, None while there are none."""
-    settings = collector.settings
+    """Ports are those that are really served; ``first`` and ``last`` are starts of stored spans, None while there are none."""
+    settings, ports = collector.settings, collector.ports
     statement = sa.select(sa.func.min(SPAN.start_ns), sa.func.max(SPAN.start_ns), sa.func.count()).where(
         SPAN.project == project
     )
@@ -25,8 +25,8 @@ def view(reader: Reader, project: str, collector: "Collector") -> dict[str, Any]
         "project": project,
         "keys": collector.door.has_keys,
         "tls": settings.tls,
-        "grpc_port": getattr(collector, "grpc_port", None) or settings.grpc_port,
-        "otlp_http_port": getattr(collector, "otlp_http_port", None) or settings.otlp_http_port,
+        "grpc_port": ports.get("grpc", settings.grpc_port),
+        "otlp_http_port": ports.get("otlp_http", settings.otlp_http_port),
         "spans": int(spans),
         "first": None if first is None or not spans else iso(first),
         "last": None if last is None or not spans else iso(last),

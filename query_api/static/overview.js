@@ -1,0 +1,186 @@
+// The overview: headline figures, series over time, largest groups.
+
+import * as state from "./state.js";
+import { ask, csvLink } from "./api.js";
+import { $, $$, fill, h, setText } from "./dom.js";
+import * as format from "./format.js";
+import { noCalls, refresh, start } from "./frame.js";
+import { Plot, slot, spark } from "./plot.js";
+import { named, table } from "./table.js";
+
+// Tile: figures shown, the one compared with before, which direction is good, the series of its spark line.
+const TILES = {
+  cost: { value: "cost", second: (f) => `${format.money(f.cost_per_call)} a call`, good: 0, spark: "cost" },
+  calls: { value: "calls", second: () => "", good: 0, spark: "calls" },
+  tokens: { value: "tokens", second: (f) => `${format.count(f.input_tokens)} in · ${format.count(f.output_tokens)} out`, good: 0, spark: "input_tokens" },
+  error_rate: { value: "error_rate", second: (f) => `${format.count(f.errors)} calls`, good: -1, spark: "errors" },
+  latency: { value: "latency_p50", second: (f) => `p95 ${format.duration(f.latency_p95)}`, good: -1, spark: "latency_p50" },
+  ttft: { value: "ttft_p50", second: (f) => `p95 ${format.duration(f.ttft_p95)}`, good: -1, spark: "ttft_p50" },
+  tps: { value: "tps", second: () => "", good: 1, spark: "tps" },
+  tpot: { value: "tpot", second: () => "", good: -1, spark: "tpot" },
+};
+// Plot: the measure of a split view, and the lines of the whole.
+const PLOTS = {
+  cost: { unit: "USD", additive: true, of: () => "cost" },
+  calls: { unit: "calls", additive: true, of: () => "calls", links: { status: null } },
+  tokens: { unit: "tokens", additive: true, of: () => "tokens", parts: [["input_tokens", "input"], ["output_tokens", "output"]] },
+  latency: { unit: "ms", of: (stat) => `latency_${stat}`, spread: "latency" },
+  ttft: { unit: "ms", of: (stat) => `ttft_${stat}`, spread: "ttft" },
+  error_rate: { unit: "fraction", of: () => "error_rate", colour: "s7", links: { status: "error" } },
+  errors: { unit: "calls", additive: true, of: () => "errors", colour: "s7", links: { status: "error" } },
+  tps: { unit: "tokens/s", of: (stat) => (stat === "avg" ? "tps" : `tps_${stat}`), spread: "tps" },
+  tpot: { unit: "ms", of: (stat) => (stat === "avg" ? "tpot" : `tpot_${stat}`), spread: "tpot" },
+};
+const WHOLE = ["calls", "errors", "error_rate", "cost", "input_tokens", "output_tokens", "tps", "tpot",
+  ...["latency", "ttft", "tps", "tpot"].flatMap((name) => [`${name}_p50`, `${name}_p95`])];
+const stat = () => state.get("stat", "p50");
+const split = () => state.get("split");
+const offset = () => new Date().getTimezoneOffset() * 60;
+
+const plots = Object.fromEntries($$("[data-plot]").map((figure) => {
+  const name = figure.dataset.plot;
+  return [name, new Plot($(".canvas", figure), { unit: PLOTS[name].unit, onZoom: state.setWindow, onLinks: (from, to) => [
+    h("a", { href: state.link("/ui/calls", { from: state.iso(from), to: state.iso(to), range: null, ...PLOTS[name].links }) }, "Show the calls"),
+    h("button", { type: "button", class: "link", onclick: () => state.setWindow(from, to) }, "Zoom here"),
+  ] })];
+}));
+
+async function load() {
+  const tops = loadTops();
+  tops.catch(() => {});
+  const whole = ask("/series", state.params({ measures: WHOLE.join(","), offset: offset() }), "whole");
+  const parts = split() ? ask("/series", state.params({ split: split(), measures: splitMeasures().join(","), offset: offset(), top: 8, rank: "cost" }), "parts") : null;
+  whole.catch(() => {});
+  parts?.catch(() => {});
+  const figures = await ask("/overview", state.params());
+  const now = drawTiles(figures);
+  if (!now.calls) await noCalls(); else delete $("#banner").dataset.kept;
+  const series = await whole;
+  for (const [name, { spark: measure }] of Object.entries(TILES)) spark($(`[data-tile="${name}"] .spark`), series.groups[0]?.points[measure] ?? []);
+  if (parts) drawSplit(await parts); else drawWhole(series);
+  for (const figure of $$("[data-plot]")) {
+    const name = figure.dataset.plot;
+    const measures = split() ? PLOTS[name].of(stat()) : wholeMeasures(name).join(",");
+    $(".csv", figure).href = csvLink("/series", state.params({ measures, split: split() || null, offset: offset() }));
+  }
+  await tops;
+}
+
+function drawTiles(answer) {
+  const figures = Object.fromEntries(answer.figures.map((figure) => [figure.measure, figure]));
+  const now = Object.fromEntries(answer.figures.map((figure) => [figure.measure, figure.value]));
+  for (const [name, tile] of Object.entries(TILES)) {
+    const place = $(`[data-tile="${name}"]`);
+    const figure = figures[tile.value];
+    setText($(".value", place), format.byUnit(figure.unit)(figure.value));
+    setText($(".second", place), tile.second(now));
+    const delta = $(".delta", place);
+    const moved = figure.change !== null && Math.abs(figure.change) >= 0.0005;
+    setText(delta, format.change(figure.change));
+    delta.title = figure.previous === null ? "" : `${format.byUnit(figure.unit)(figure.previous)} in the window before`;
+    delta.className = "delta" + (moved && tile.good ? (Math.sign(figure.change) === tile.good ? " good" : " bad") : "");
+    const link = Object.fromEntries(new URLSearchParams(place.dataset.link));
+    place.href = state.link("/ui/calls", link);
+    place.title = `${format.exact(figure.value)} ${figure.unit}`;
+  }
+  return now;
+}
+
+function wholeMeasures(name) {
+  const { parts, spread, of } = PLOTS[name];
+  if (parts) return parts.map(([measure]) => measure);
+  return spread ? [`${spread}_p50`, `${spread}_p95`] : [of(stat())];
+}
+
+function drawWhole(series) {
+  $("#legend").hidden = true;
+  const points = series.groups[0]?.points ?? {};
+  for (const [name, { parts, spread, of, colour = "s0", additive }] of Object.entries(PLOTS)) {
+    const values = (measure) => points[measure] ?? series.starts.map(() => null);
+    let model;
+    if (parts) model = { kind: "bars", lines: parts.map(([measure, label], index) => ({ label, colour: slot(index), values: values(measure) })) };
+    else if (spread) {
+      model = { kind: "band", band: [0, 1], lines: [
+        { label: "p50", colour: "s0", values: values(`${spread}_p50`) },
+        { label: "p95", colour: "s0", values: values(`${spread}_p95`), faint: true }] };
+    } else model = { kind: additive ? "bars" : "lines", lines: [{ label: $(`[data-plot="${name}"] h2`).textContent, colour, values: values(of(stat())) }] };
+    plots[name].update({ starts: series.starts, step: series.step, ...model });
+    note(name, spread ? "p50, p95" : parts ? parts.map(([, label]) => label).join(", ") : "", series);
+  }
+}
+
+function splitMeasures() { return [...new Set([...Object.values(PLOTS).map(({ of }) => of(stat())), "calls", "cost"])]; }
+
+function drawSplit(series) {
+  const groups = series.groups.map((group, index) => ({
+    ...group, label: group.rest ? "all others" : group.value ?? "none", colour: group.rest ? "rest" : slot(index),
+  }));
+  const total = (group) => group.points.cost.reduce((sum, value) => sum + value, 0);
+  const legend = $("#legend");
+  legend.hidden = false;
+  fill(legend, groups.map((group) => h("button", { type: "button", disabled: group.rest, title: group.rest ? null : `Filter: ${group.label}`,
+    onclick: () => state.addFilter(split(), group.value) },
+    h("span", { class: `swatch c${group.colour.slice(1)}` }), h("span", { class: group.value === null ? "name none" : "name" }, group.label), h("span", { class: "muted" }, format.money(total(group))))));
+  const lines = state.get("look") === "lines" || split() === "tag"; // calls with two tags would be stacked twice
+  for (const [name, { of, additive }] of Object.entries(PLOTS)) {
+    const measure = of(stat());
+    plots[name].update({ starts: series.starts, step: series.step, kind: additive && !lines ? "bars" : "lines",
+      lines: groups.map((group) => ({ label: group.label, colour: group.colour, values: group.points[measure] })) });
+    note(name, PLOTS[name].spread ? stat() : "", series);
+  }
+}
+
+function note(name, text, series) {
+  const figure = $(`[data-plot="${name}"]`);
+  setText($(".note", figure), text);
+  const label = $("h2", figure).textContent;
+  $(".canvas", figure).setAttribute("aria-label", `${label} over time, ${series.starts.length} buckets${text ? ", " + text : ""}. The CSV link has the numbers.`);
+}
+
+// -- the largest groups, each asked for when it comes into sight
+
+const visible = new Set();
+const sorts = {};
+const limits = {};
+const watcher = new IntersectionObserver((entries) => {
+  for (const entry of entries) {
+    if (!entry.isIntersecting || visible.has(entry.target.dataset.top)) continue;
+    visible.add(entry.target.dataset.top);
+    loadTop(entry.target.dataset.top).catch(report);
+  }
+}, { rootMargin: "200px" });
+for (const panel of $$("[data-top]")) {
+  watcher.observe(panel);
+  $(".more", panel).addEventListener("click", () => { limits[panel.dataset.top] = 50; loadTop(panel.dataset.top).catch(report); });
+}
+
+function report(error) { if (error.name !== "AbortError") refresh(); }
+
+function loadTops() { return Promise.all([...visible].map(loadTop)); }
+
+async function loadTop(name) {
+  const panel = $(`[data-top="${name}"]`);
+  const [sort, descending] = sorts[name] ?? ["cost", true];
+  const asked = { by: name, sort, order: descending ? "desc" : "asc", measures: "cost,calls,tokens,error_rate,latency_p50" };
+  const answer = await ask("/top", state.params({ ...asked, limit: limits[name] ?? 8 }), `top ${name}`);
+  const column = (key, label, cell) => ({ key, label, sort: key, cell });
+  const calls = (row, changes = {}) => state.link("/ui/calls", { ...state.narrowed(name, row[name]), ...changes });
+  table($(".table", panel), {
+    columns: [
+      { key: name, label: state.DIMENSIONS[name], left: true, className: "named", cell: (row) => named(row[name], row.share, () => state.addFilter(name, row[name])) },
+      column("cost", "Cost", (row) => h("a", { href: calls(row, { sort: "costliest" }) }, format.money(row.cost))),
+      column("calls", "Calls", (row) => h("a", { href: calls(row) }, format.count(row.calls))),
+      column("tokens", "Tokens", (row) => h("a", { href: calls(row, { sort: "largest" }) }, format.count(row.tokens))),
+      column("error_rate", "Errors", (row) => h("a", { href: calls(row, { status: "error" }), class: row.error_rate >= 0.05 ? "bad" : null }, format.percent(row.error_rate))),
+      column("latency_p50", "p50", (row) => h("a", { href: calls(row, { sort: "slowest" }) }, format.duration(row.latency_p50))),
+    ],
+    rows: answer.rows, sort, descending,
+    onSort: (key, down) => { sorts[name] = [key, down]; loadTop(name).catch(report); },
+    nothing: "No calls in this range.",
+  });
+  setText($(".note", panel), answer.groups > answer.rows.length ? `${answer.rows.length} of ${format.count(answer.groups)}` : "");
+  $(".more", panel).hidden = !(answer.groups > answer.rows.length && !limits[name]);
+  $(".csv", panel).href = csvLink("/top", state.params({ by: name, sort, limit: 1000 }));
+}
+
+start(load);

@@ -1,0 +1,30 @@
+// Tables that sort on their headings, filter on their names, and do not jump when they are filled again.
+
+import { fill, h } from "./dom.js";
+
+// columns: {key, label, left, cell(row) -> child or list of children, sort, className}
+// onSort(key, descending) makes headings buttons.
+export function table(place, { columns, rows, sort, descending = true, onSort, nothing = "Nothing in this range.", sum, caption }) {
+  const focused = place.contains(document.activeElement) ? document.activeElement.dataset.focus : null;
+  if (!rows.length) return fill(place, h("p", { class: "nothing" }, nothing));
+  const heading = (column) => {
+    const sorted = onSort && sort === column.sort;
+    const label = onSort && column.sort
+      ? h("button", { type: "button", "data-focus": `sort ${column.key}`, onclick: () => onSort(column.sort, sorted ? !descending : true) }, column.label)
+      : column.label;
+    return h("th", { scope: "col", class: column.left ? "left" : null, "aria-sort": sorted ? (descending ? "descending" : "ascending") : null }, label);
+  };
+  const line = (row, extra) => h("tr", { class: extra ?? row.className, "data-id": row.id },
+    columns.map((column) => h("td", { class: [column.left ? "left" : "", column.className ?? ""].join(" ").trim() || null }, column.cell(row))));
+  fill(place, h("table", { class: "data" }, caption ? h("caption", { class: "off" }, caption) : null,
+    h("thead", {}, h("tr", {}, columns.map(heading))),
+    h("tbody", {}, rows.map((row) => line(row)), sum ? line(sum, "sum") : null)));
+  if (focused) [...place.querySelectorAll("[data-focus]")].find((one) => one.dataset.focus === focused)?.focus();
+}
+
+// The name of a group: a share bar behind it, and a click that filters.
+export function named(value, share, onPick, none = "none") {
+  const text = value === null ? h("span", { class: "none" }, none) : value;
+  return [h("span", { class: "bar", style: { "--share": `calc((100% - 8px) * ${Math.max(0, Math.min(1, share ?? 0)).toFixed(4)})` } }),
+    h("span", { class: "text", title: value ?? none }, onPick ? h("button", { type: "button", "data-focus": `pick ${value}`, title: `Filter: ${value ?? none}`, onclick: onPick }, text) : text)];
+}
