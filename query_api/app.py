@@ -9,7 +9,6 @@ from query_api import admin, agentlens, dashboard, flashback, health, langdb, la
 from query_api.answers import add_security_headers
 from query_api.compression import compress_answers
 from query_api.cross_origin import allow_origins
-from query_api.cross_origin import allow_origins
 from query_api.errors import handle_errors
 
 if TYPE_CHECKING:
@@ -41,7 +40,6 @@ def create_app(collector: "Collector") -> Flask:
         app.register_blueprint(blueprint(collector))
     handle_errors(app)
     compress_answers(app)
-    allow_origins(app, collector.settings.cors_origins)
     allow_origins(app, collector.settings.cors_origins)
     add_security_headers(app)
     return app
