@@ -114,8 +114,9 @@ def instrumentations(reader: Reader, project: str, window: Window) -> list[Instr
 
 def suppressed(reader: Reader, project: str, window: Window) -> list[Suppressed]:
     """Records of calls that are counted elsewhere, by instrumentation and reason, most first."""
+    example = reader.functions.first_by(SPAN.trace_id, SPAN.trace_id)  # PostgreSQL has no min of bytes
     statement = (
-        sa.select(SPAN.scope_name, SPAN.reason, sa.func.count(), sa.func.max(SPAN.trace_id))
+        sa.select(SPAN.scope_name, SPAN.reason, sa.func.count(), example)
         .where(SPAN.project == project, SPAN.start_ns.between(*window), SPAN.counted == sa.false())
         .group_by(SPAN.scope_name, SPAN.reason)
         .order_by(sa.func.count().desc(), SPAN.scope_name, SPAN.reason)

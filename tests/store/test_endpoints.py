@@ -1,0 +1,93 @@
+"""Every endpoint gives equal answers on every engine, and the SQL it sends is reviewed as a file.
+
+``OTEL_LLM_WRITE_SNAPSHOTS=1`` writes the files of ``snapshots/`` anew; the difference is then up for review.
+"""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from tests.endpoints import REQUESTS
+from tests.engines import ENGINES, url_of
+from tests.query_api.conftest import QueryServer
+from tests.query_api.world import world
+
+SNAPSHOTS = Path(__file__).parent / "snapshots"
+ROWS, FINDINGS = world(seed=7, traces=150)
+TRACE = max(ROWS, key=lambda row: (sum(row["trace_id"] == other["trace_id"] for other in ROWS), row["span_id"]))
+
+
+def ask(server: QueryServer, name: str) -> Any:
+    return REQUESTS[name].ask(server.client, TRACE["trace_id"].hex(), TRACE["span_id"].hex())
+
+
+class Asked:
+    """A server over the world, and the statements it sends."""
+
+    def __init__(self, url: str) -> None:
+        self.server = QueryServer(database_url=url)
+        self.server.store(ROWS, FINDINGS)
+        self.statements: list[str] = []
+        sa.event.listen(self.server.engine.sql, "before_cursor_execute", self._note)
+
+    def _note(self, connection: Any, cursor: Any, statement: str, *_: Any) -> None:
+        self.statements.append(statement)
+
+
+@pytest.fixture(scope="module", params=ENGINES)
+def asked(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Asked]:
+    """A server on the engine under test."""
+    made = Asked(url_of(request, request.param, tmp_path_factory.mktemp("endpoints")))
+    yield made
+    made.server.close()
+
+
+@pytest.fixture(scope="module")
+def reference() -> Iterator[QueryServer]:
+    """The same world on DuckDB."""
+    server = QueryServer()
+    server.store(ROWS, FINDINGS)
+    yield server
+    server.close()
+
+
+@pytest.mark.parametrize("name", REQUESTS)
+def test_an_endpoint_answers_as_on_duckdb_with_reviewed_sql(asked: Asked, reference: QueryServer, name: str) -> None:
+    asked.statements.clear()
+    answer = ask(asked.server, name)
+    assert_equal(answer, ask(reference, name))
+    assert answer, "an empty answer shows nothing"
+    sql = "\n;\n\n".join(_written(statement) for statement in dict.fromkeys(asked.statements)) + "\n;\n"
+    file = SNAPSHOTS / asked.server.engine.sql.dialect.name / f"{name}.sql"
+    if os.environ.get("OTEL_LLM_WRITE_SNAPSHOTS"):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(sql)
+    assert file.read_text() == sql, f"the SQL of {name} changed: review it with OTEL_LLM_WRITE_SNAPSHOTS=1 and git diff"
+
+
+def test_every_snapshot_belongs_to_a_request() -> None:
+    assert {file.stem for file in SNAPSHOTS.rglob("*.sql")} == set(REQUESTS)
+
+
+def assert_equal(found: Any, expected: Any, where: str = "") -> None:
+    """Texts and integers are equal, doubles to 1e-9: sums are added in another order."""
+    if isinstance(expected, dict) and isinstance(found, dict):
+        assert found.keys() == expected.keys(), where
+        for key, value in expected.items():
+            assert_equal(found[key], value, f"{where}.{key}")
+    elif isinstance(expected, list) and isinstance(found, list):
+        assert len(found) == len(expected), where
+        for place, (one, other) in enumerate(zip(found, expected, strict=True)):
+            assert_equal(one, other, f"{where}[{place}]")
+    elif isinstance(expected, float):
+        assert found == pytest.approx(expected, rel=1e-9, abs=1e-12), where
+    else:
+        assert (type(found), found) == (type(expected), expected), where
+
+
+def _written(statement: str) -> str:
+    return "\n".join(line.rstrip() for line in statement.splitlines())
