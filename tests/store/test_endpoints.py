@@ -16,6 +16,8 @@ from tests.engines import ENGINES, url_of
 from tests.query_api.conftest import QueryServer
 from tests.query_api.world import world
 
+from .sql_text import laid_out
+
 SNAPSHOTS = Path(__file__).parent / "snapshots"
 ROWS, FINDINGS = world(seed=7, traces=150)
 TRACE = max(ROWS, key=lambda row: (sum(row["trace_id"] == other["trace_id"] for other in ROWS), row["span_id"]))
@@ -61,7 +63,7 @@ def test_an_endpoint_answers_as_on_duckdb_with_reviewed_sql(asked: Asked, refere
     answer = ask(asked.server, name)
     assert_equal(answer, ask(reference, name))
     assert answer, "an empty answer shows nothing"
-    sql = "\n;\n\n".join(_written(statement) for statement in dict.fromkeys(asked.statements)) + "\n;\n"
+    sql = "\n;\n\n".join(laid_out(statement) for statement in dict.fromkeys(asked.statements)) + "\n;\n"
     file = SNAPSHOTS / asked.server.engine.sql.dialect.name / f"{name}.sql"
     if os.environ.get("OTEL_LLM_WRITE_SNAPSHOTS"):
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -87,7 +89,3 @@ def assert_equal(found: Any, expected: Any, where: str = "") -> None:
         assert found == pytest.approx(expected, rel=1e-9, abs=1e-12), where
     else:
         assert (type(found), found) == (type(expected), expected), where
-
-
-def _written(statement: str) -> str:
-    return "\n".join(line.rstrip() for line in statement.splitlines())

@@ -1,11 +1,34 @@
-SELECT multiply(toInt64(toInt32(makeDate32(toYear(fromUnixTimestamp64Nano(`spans`.`start_ns`, 'UTC')), toMonth(fromUnixTimestamp64Nano(`spans`.`start_ns`, 'UTC')), 1))), 86400) AS `bucket_start`, coalesce(`spans`.`provider`, %(coalesce_1)s) AS `provider_name`, coalesce(CASE WHEN (position('/'  IN coalesce(`spans`.`response_model`, `spans`.`request_model`)) > %(position_1)s AND position('/'  IN coalesce(`spans`.`response_model`, `spans`.`request_model`)) < length(coalesce(`spans`.`response_model`, `spans`.`request_model`)) AND `spans`.`provider` IS NOT NULL AND coalesce(`spans`.`provider_inferred`, false) = false AND (lower(substr(coalesce(`spans`.`response_model`, `spans`.`request_model`), %(substr_1)s, position('/'  IN coalesce(`spans`.`response_model`, `spans`.`request_model`)) - %(position_2)s)) = lower(`spans`.`provider`) OR concat(`spans`.`provider`, '/', lower(substr(coalesce(`spans`.`response_model`, `spans`.`request_model`), %(substr_1)s, position('/'  IN coalesce(`spans`.`response_model`, `spans`.`request_model`)) - %(position_2)s))) IN (%(concat_1_1)s, %(concat_1_2)s, %(concat_1_3)s, %(concat_1_4)s, %(concat_1_5)s, %(concat_1_6)s, %(concat_1_7)s, %(concat_1_8)s, %(concat_1_9)s, %(concat_1_10)s, %(concat_1_11)s, %(concat_1_12)s, %(concat_1_13)s, %(concat_1_14)s, %(concat_1_15)s, %(concat_1_16)s, %(concat_1_17)s, %(concat_1_18)s, %(concat_1_19)s, %(concat_1_20)s, %(concat_1_21)s, %(concat_1_22)s, %(concat_1_23)s, %(concat_1_24)s, %(concat_1_25)s, %(concat_1_26)s, %(concat_1_27)s, %(concat_1_28)s, %(concat_1_29)s, %(concat_1_30)s, %(concat_1_31)s, %(concat_1_32)s, %(concat_1_33)s, %(concat_1_34)s, %(concat_1_35)s, %(concat_1_36)s, %(concat_1_37)s, %(concat_1_38)s, %(concat_1_39)s, %(concat_1_40)s, %(concat_1_41)s, %(concat_1_42)s, %(concat_1_43)s, %(concat_1_44)s, %(concat_1_45)s, %(concat_1_46)s, %(concat_1_47)s, %(concat_1_48)s, %(concat_1_49)s, %(concat_1_50)s, %(concat_1_51)s, %(concat_1_52)s, %(concat_1_53)s, %(concat_1_54)s, %(concat_1_55)s, %(concat_1_56)s, %(concat_1_57)s, %(concat_1_58)s, %(concat_1_59)s, %(concat_1_60)s))) THEN substr(coalesce(`spans`.`response_model`, `spans`.`request_model`), position('/'  IN coalesce(`spans`.`response_model`, `spans`.`request_model`)) + %(position_3)s) ELSE coalesce(`spans`.`response_model`, `spans`.`request_model`) END, %(coalesce_2)s) AS `model_label`, sumOrNull(toInt128(`spans`.`input_tokens`)) AS `input_sum`, sumOrNull(toInt128(`spans`.`output_tokens`)) AS `output_sum`, sumKahanOrNull(coalesce(`spans`.`cost_reported`, `spans`.`cost_computed`)) AS `cost_sum`
-FROM `spans` LEFT OUTER JOIN (SELECT `spans_1`.`trace_id` AS `of_trace`, argMinIf(`spans_1`.`user_id`, tuple(`spans_1`.`parent_span_id` IS NOT NULL, `spans_1`.`start_ns`, `spans_1`.`span_id`), `spans_1`.`user_id` IS NOT NULL) AS `trace_user_id`
-FROM `spans` AS `spans_1`
-WHERE `spans_1`.`project` = %(project_1)s AND `spans_1`.`user_id` IS NOT NULL AND `spans_1`.`trace_id` IN (SELECT DISTINCT `spans_2`.`trace_id`
-FROM `spans` AS `spans_2`
-WHERE `spans_2`.`project` = %(project_2)s AND `spans_2`.`user_id` = %(user_id_1)s) GROUP BY `spans_1`.`trace_id`) AS `trace_values` ON `trace_values`.`of_trace` = `spans`.`trace_id`
-WHERE `spans`.`project` = %(project_3)s AND `spans`.`counted` = true AND `spans`.`start_ns` >= %(start_ns_1)s AND `spans`.`start_ns` <= %(start_ns_2)s AND `spans`.`trace_id` IN (SELECT DISTINCT `spans_2`.`trace_id`
-FROM `spans` AS `spans_2`
-WHERE `spans_2`.`project` = %(project_2)s AND `spans_2`.`user_id` = %(user_id_1)s) AND coalesce(`spans`.`user_id`, `trace_values`.`trace_user_id`) = %(coalesce_3)s GROUP BY 1, 2, 3
- LIMIT %(param_1)s
+SELECT multiply(toInt64(toInt32(makeDate32(toYear(fromUnixTimestamp64Nano(`spans`.`start_ns`, 'UTC')), toMonth(fromUnixTimestamp64Nano(`spans`.`start_ns`, 'UTC')), 1))), 86400) AS `bucket_start`,
+  coalesce(`spans`.`provider`, %(coalesce_1)s) AS `provider_name`,
+  coalesce(CASE WHEN (position('/' IN coalesce(`spans`.`response_model`, `spans`.`request_model`)) > %(position_1)s AND position('/' IN coalesce(`spans`.`response_model`, `spans`.`request_model`)) < length(coalesce(`spans`.`response_model`, `spans`.`request_model`)) AND `spans`.`provider` IS NOT NULL AND coalesce(`spans`.`provider_inferred`, false) = false AND (lower(substr(coalesce(`spans`.`response_model`, `spans`.`request_model`), %(substr_1)s, position('/' IN coalesce(`spans`.`response_model`, `spans`.`request_model`)) - %(position_2)s)) = lower(`spans`.`provider`) OR concat(`spans`.`provider`, '/', lower(substr(coalesce(`spans`.`response_model`, `spans`.`request_model`), %(substr_1)s, position('/' IN coalesce(`spans`.`response_model`, `spans`.`request_model`)) - %(position_2)s))) IN (… 60 parameters))) THEN substr(coalesce(`spans`.`response_model`, `spans`.`request_model`), position('/' IN coalesce(`spans`.`response_model`, `spans`.`request_model`)) + %(position_3)s) ELSE coalesce(`spans`.`response_model`, `spans`.`request_model`) END, %(coalesce_2)s) AS `model_label`,
+  sumOrNull(toInt128(`spans`.`input_tokens`)) AS `input_sum`,
+  sumOrNull(toInt128(`spans`.`output_tokens`)) AS `output_sum`,
+  sumKahanOrNull(coalesce(`spans`.`cost_reported`, `spans`.`cost_computed`)) AS `cost_sum`
+FROM `spans`
+LEFT OUTER JOIN (
+    SELECT `spans_1`.`trace_id` AS `of_trace`,
+      argMinIf(`spans_1`.`user_id`, tuple(`spans_1`.`parent_span_id` IS NOT NULL, `spans_1`.`start_ns`, `spans_1`.`span_id`), `spans_1`.`user_id` IS NOT NULL) AS `trace_user_id`
+    FROM `spans` AS `spans_1`
+    WHERE `spans_1`.`project` = %(project_1)s
+      AND `spans_1`.`user_id` IS NOT NULL
+      AND `spans_1`.`trace_id` IN (
+        SELECT DISTINCT `spans_2`.`trace_id`
+        FROM `spans` AS `spans_2`
+        WHERE `spans_2`.`project` = %(project_2)s
+          AND `spans_2`.`user_id` = %(user_id_1)s)
+    GROUP BY `spans_1`.`trace_id`) AS `trace_values` ON `trace_values`.`of_trace` = `spans`.`trace_id`
+WHERE `spans`.`project` = %(project_3)s
+  AND `spans`.`counted` = true
+  AND `spans`.`start_ns` >= %(start_ns_1)s
+  AND `spans`.`start_ns` <= %(start_ns_2)s
+  AND `spans`.`trace_id` IN (
+    SELECT DISTINCT `spans_2`.`trace_id`
+    FROM `spans` AS `spans_2`
+    WHERE `spans_2`.`project` = %(project_2)s
+      AND `spans_2`.`user_id` = %(user_id_1)s)
+  AND coalesce(`spans`.`user_id`, `trace_values`.`trace_user_id`) = %(coalesce_3)s
+GROUP BY 1,
+  2,
+  3
+LIMIT %(param_1)s
 ;

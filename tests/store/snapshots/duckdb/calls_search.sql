@@ -1,20 +1,67 @@
-SELECT spans.trace_id, spans.span_id, spans.name, spans.role, spans.start_ns, spans.end_ns, spans.provider, spans.input_tokens, spans.output_tokens, spans.cache_read_tokens, spans.reasoning_tokens, spans.ttft_ns, spans.is_streaming, spans.error, spans.error_type, spans.service_name, spans.environment, spans.scope_name, spans.reason, spans.user_id, spans.session_id, spans.agent_name, spans.agent_id, spans.agentlens_agent_id, coalesce(spans.response_model, spans.request_model) AS model_label, coalesce(spans.cost_reported, spans.cost_computed) AS call_cost, coalesce(coalesce(spans.cost_reported, spans.cost_computed), -1.0) AS order_key
+SELECT spans.trace_id,
+  spans.span_id,
+  spans.name,
+  spans.role,
+  spans.start_ns,
+  spans.end_ns,
+  spans.provider,
+  spans.input_tokens,
+  spans.output_tokens,
+  spans.cache_read_tokens,
+  spans.reasoning_tokens,
+  spans.ttft_ns,
+  spans.is_streaming,
+  spans.error,
+  spans.error_type,
+  spans.service_name,
+  spans.environment,
+  spans.scope_name,
+  spans.reason,
+  spans.user_id,
+  spans.session_id,
+  spans.agent_name,
+  spans.agent_id,
+  spans.agentlens_agent_id,
+  coalesce(spans.response_model, spans.request_model) AS model_label,
+  coalesce(spans.cost_reported, spans.cost_computed) AS call_cost,
+  coalesce(coalesce(spans.cost_reported, spans.cost_computed), -1.0) AS order_key
 FROM spans
-WHERE spans.project = $1 AND spans.counted = true AND spans.start_ns >= $2 AND spans.start_ns <= $3 ORDER BY coalesce(coalesce(spans.cost_reported, spans.cost_computed), -1.0) DESC, spans.start_ns DESC, spans.trace_id DESC, spans.span_id DESC
- LIMIT $4
+WHERE spans.project = $1
+  AND spans.counted = true
+  AND spans.start_ns >= $2
+  AND spans.start_ns <= $3
+ORDER BY coalesce(coalesce(spans.cost_reported, spans.cost_computed), -1.0) DESC,
+  spans.start_ns DESC,
+  spans.trace_id DESC,
+  spans.span_id DESC
+LIMIT $4
 ;
 
-SELECT trace_values.of_trace, trace_values.trace_agent_name, trace_values.trace_session_id, trace_values.trace_user_id
-FROM (SELECT spans_1.trace_id AS of_trace, arg_min(spans_1.agent_name, row(spans_1.parent_span_id IS NOT NULL, spans_1.start_ns, spans_1.span_id)) FILTER (WHERE spans_1.agent_name IS NOT NULL) AS trace_agent_name, arg_min(spans_1.session_id, row(spans_1.parent_span_id IS NOT NULL, spans_1.start_ns, spans_1.span_id)) FILTER (WHERE spans_1.session_id IS NOT NULL) AS trace_session_id, arg_min(spans_1.user_id, row(spans_1.parent_span_id IS NOT NULL, spans_1.start_ns, spans_1.span_id)) FILTER (WHERE spans_1.user_id IS NOT NULL) AS trace_user_id
-FROM spans AS spans_1
-WHERE spans_1.project = $1 AND (spans_1.agent_name IS NOT NULL OR spans_1.session_id IS NOT NULL OR spans_1.user_id IS NOT NULL) AND spans_1.trace_id IN (SELECT spans.trace_id
-FROM spans
-WHERE spans.trace_id IN ($3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29, $30, $31, $32, $33, $34, $35, $36, $37, $38, $39)) GROUP BY spans_1.trace_id) AS trace_values
- LIMIT $2
+SELECT trace_values.of_trace,
+  trace_values.trace_agent_name,
+  trace_values.trace_session_id,
+  trace_values.trace_user_id
+FROM (
+    SELECT spans_1.trace_id AS of_trace,
+      arg_min(spans_1.agent_name, row(spans_1.parent_span_id IS NOT NULL, spans_1.start_ns, spans_1.span_id)) FILTER (WHERE spans_1.agent_name IS NOT NULL) AS trace_agent_name,
+      arg_min(spans_1.session_id, row(spans_1.parent_span_id IS NOT NULL, spans_1.start_ns, spans_1.span_id)) FILTER (WHERE spans_1.session_id IS NOT NULL) AS trace_session_id,
+      arg_min(spans_1.user_id, row(spans_1.parent_span_id IS NOT NULL, spans_1.start_ns, spans_1.span_id)) FILTER (WHERE spans_1.user_id IS NOT NULL) AS trace_user_id
+    FROM spans AS spans_1
+    WHERE spans_1.project = $1
+      AND (spans_1.agent_name IS NOT NULL OR spans_1.session_id IS NOT NULL OR spans_1.user_id IS NOT NULL)
+      AND spans_1.trace_id IN (
+        SELECT spans.trace_id
+        FROM spans
+        WHERE spans.trace_id IN (… 37 parameters))
+    GROUP BY spans_1.trace_id) AS trace_values
+LIMIT $2
 ;
 
 SELECT count(*) AS count_1
 FROM spans
-WHERE spans.project = $1 AND spans.counted = true AND spans.start_ns >= $2 AND spans.start_ns <= $3
- LIMIT $4
+WHERE spans.project = $1
+  AND spans.counted = true
+  AND spans.start_ns >= $2
+  AND spans.start_ns <= $3
+LIMIT $4
 ;

@@ -1,11 +1,28 @@
-SELECT sum(spans.input_tokens) AS input_sum, sum(spans.output_tokens) AS output_sum, fsum(coalesce(spans.cost_reported, spans.cost_computed)) AS cost_sum
-FROM spans LEFT OUTER JOIN (SELECT spans_1.trace_id AS of_trace, arg_min(spans_1.session_id, row(spans_1.parent_span_id IS NOT NULL, spans_1.start_ns, spans_1.span_id)) FILTER (WHERE spans_1.session_id IS NOT NULL) AS trace_session_id
-FROM spans AS spans_1
-WHERE spans_1.project = $1 AND spans_1.session_id IS NOT NULL AND spans_1.trace_id IN (SELECT DISTINCT spans_2.trace_id
-FROM spans AS spans_2
-WHERE spans_2.project = $2 AND spans_2.session_id = $3) GROUP BY spans_1.trace_id) AS trace_values ON trace_values.of_trace = spans.trace_id
-WHERE spans.project = $4 AND spans.counted = true AND spans.start_ns >= $5 AND spans.start_ns <= $6 AND spans.trace_id IN (SELECT DISTINCT spans_2.trace_id
-FROM spans AS spans_2
-WHERE spans_2.project = $2 AND spans_2.session_id = $3) AND coalesce(spans.session_id, trace_values.trace_session_id) = $7
- LIMIT $8
+SELECT sum(spans.input_tokens) AS input_sum,
+  sum(spans.output_tokens) AS output_sum,
+  fsum(coalesce(spans.cost_reported, spans.cost_computed)) AS cost_sum
+FROM spans
+LEFT OUTER JOIN (
+    SELECT spans_1.trace_id AS of_trace,
+      arg_min(spans_1.session_id, row(spans_1.parent_span_id IS NOT NULL, spans_1.start_ns, spans_1.span_id)) FILTER (WHERE spans_1.session_id IS NOT NULL) AS trace_session_id
+    FROM spans AS spans_1
+    WHERE spans_1.project = $1
+      AND spans_1.session_id IS NOT NULL
+      AND spans_1.trace_id IN (
+        SELECT DISTINCT spans_2.trace_id
+        FROM spans AS spans_2
+        WHERE spans_2.project = $2
+          AND spans_2.session_id = $3)
+    GROUP BY spans_1.trace_id) AS trace_values ON trace_values.of_trace = spans.trace_id
+WHERE spans.project = $4
+  AND spans.counted = true
+  AND spans.start_ns >= $5
+  AND spans.start_ns <= $6
+  AND spans.trace_id IN (
+    SELECT DISTINCT spans_2.trace_id
+    FROM spans AS spans_2
+    WHERE spans_2.project = $2
+      AND spans_2.session_id = $3)
+  AND coalesce(spans.session_id, trace_values.trace_session_id) = $7
+LIMIT $8
 ;

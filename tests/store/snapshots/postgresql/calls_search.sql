@@ -1,20 +1,67 @@
-SELECT spans.trace_id, spans.span_id, spans.name, spans.role, spans.start_ns, spans.end_ns, spans.provider, spans.input_tokens, spans.output_tokens, spans.cache_read_tokens, spans.reasoning_tokens, spans.ttft_ns, spans.is_streaming, spans.error, spans.error_type, spans.service_name, spans.environment, spans.scope_name, spans.reason, spans.user_id, spans.session_id, spans.agent_name, spans.agent_id, spans.agentlens_agent_id, coalesce(spans.response_model, spans.request_model) AS model_label, coalesce(spans.cost_reported, spans.cost_computed) AS call_cost, coalesce(coalesce(spans.cost_reported, spans.cost_computed), -1.0) AS order_key
+SELECT spans.trace_id,
+  spans.span_id,
+  spans.name,
+  spans.role,
+  spans.start_ns,
+  spans.end_ns,
+  spans.provider,
+  spans.input_tokens,
+  spans.output_tokens,
+  spans.cache_read_tokens,
+  spans.reasoning_tokens,
+  spans.ttft_ns,
+  spans.is_streaming,
+  spans.error,
+  spans.error_type,
+  spans.service_name,
+  spans.environment,
+  spans.scope_name,
+  spans.reason,
+  spans.user_id,
+  spans.session_id,
+  spans.agent_name,
+  spans.agent_id,
+  spans.agentlens_agent_id,
+  coalesce(spans.response_model, spans.request_model) AS model_label,
+  coalesce(spans.cost_reported, spans.cost_computed) AS call_cost,
+  coalesce(coalesce(spans.cost_reported, spans.cost_computed), -1.0) AS order_key
 FROM spans
-WHERE spans.project = %(project_1)s::VARCHAR AND spans.counted = true AND spans.start_ns >= %(start_ns_1)s::BIGINT AND spans.start_ns <= %(start_ns_2)s::BIGINT ORDER BY coalesce(coalesce(spans.cost_reported, spans.cost_computed), -1.0) DESC, spans.start_ns DESC, spans.trace_id DESC, spans.span_id DESC
- LIMIT %(param_1)s::INTEGER
+WHERE spans.project = %(project_1)s::VARCHAR
+  AND spans.counted = true
+  AND spans.start_ns >= %(start_ns_1)s::BIGINT
+  AND spans.start_ns <= %(start_ns_2)s::BIGINT
+ORDER BY coalesce(coalesce(spans.cost_reported, spans.cost_computed), -1.0) DESC,
+  spans.start_ns DESC,
+  spans.trace_id DESC,
+  spans.span_id DESC
+LIMIT %(param_1)s::INTEGER
 ;
 
-SELECT trace_values.of_trace, trace_values.trace_agent_name, trace_values.trace_session_id, trace_values.trace_user_id
-FROM (SELECT spans_1.trace_id AS of_trace, (array_agg(spans_1.agent_name ORDER BY spans_1.parent_span_id IS NOT NULL, spans_1.start_ns, spans_1.span_id) FILTER (WHERE spans_1.agent_name IS NOT NULL))[%(param_1)s::INTEGER] AS trace_agent_name, (array_agg(spans_1.session_id ORDER BY spans_1.parent_span_id IS NOT NULL, spans_1.start_ns, spans_1.span_id) FILTER (WHERE spans_1.session_id IS NOT NULL))[%(param_2)s::INTEGER] AS trace_session_id, (array_agg(spans_1.user_id ORDER BY spans_1.parent_span_id IS NOT NULL, spans_1.start_ns, spans_1.span_id) FILTER (WHERE spans_1.user_id IS NOT NULL))[%(param_3)s::INTEGER] AS trace_user_id
-FROM spans AS spans_1
-WHERE spans_1.project = %(project_1)s::VARCHAR AND (spans_1.agent_name IS NOT NULL OR spans_1.session_id IS NOT NULL OR spans_1.user_id IS NOT NULL) AND spans_1.trace_id IN (SELECT spans.trace_id
-FROM spans
-WHERE spans.trace_id IN (%(trace_id_1_1)s, %(trace_id_1_2)s, %(trace_id_1_3)s, %(trace_id_1_4)s, %(trace_id_1_5)s, %(trace_id_1_6)s, %(trace_id_1_7)s, %(trace_id_1_8)s, %(trace_id_1_9)s, %(trace_id_1_10)s, %(trace_id_1_11)s, %(trace_id_1_12)s, %(trace_id_1_13)s, %(trace_id_1_14)s, %(trace_id_1_15)s, %(trace_id_1_16)s, %(trace_id_1_17)s, %(trace_id_1_18)s, %(trace_id_1_19)s, %(trace_id_1_20)s, %(trace_id_1_21)s, %(trace_id_1_22)s, %(trace_id_1_23)s, %(trace_id_1_24)s, %(trace_id_1_25)s, %(trace_id_1_26)s, %(trace_id_1_27)s, %(trace_id_1_28)s, %(trace_id_1_29)s, %(trace_id_1_30)s, %(trace_id_1_31)s, %(trace_id_1_32)s, %(trace_id_1_33)s, %(trace_id_1_34)s, %(trace_id_1_35)s, %(trace_id_1_36)s, %(trace_id_1_37)s)) GROUP BY spans_1.trace_id) AS trace_values
- LIMIT %(param_4)s::INTEGER
+SELECT trace_values.of_trace,
+  trace_values.trace_agent_name,
+  trace_values.trace_session_id,
+  trace_values.trace_user_id
+FROM (
+    SELECT spans_1.trace_id AS of_trace,
+      (array_agg(spans_1.agent_name ORDER BY spans_1.parent_span_id IS NOT NULL, spans_1.start_ns, spans_1.span_id) FILTER (WHERE spans_1.agent_name IS NOT NULL))[%(param_1)s::INTEGER] AS trace_agent_name,
+      (array_agg(spans_1.session_id ORDER BY spans_1.parent_span_id IS NOT NULL, spans_1.start_ns, spans_1.span_id) FILTER (WHERE spans_1.session_id IS NOT NULL))[%(param_2)s::INTEGER] AS trace_session_id,
+      (array_agg(spans_1.user_id ORDER BY spans_1.parent_span_id IS NOT NULL, spans_1.start_ns, spans_1.span_id) FILTER (WHERE spans_1.user_id IS NOT NULL))[%(param_3)s::INTEGER] AS trace_user_id
+    FROM spans AS spans_1
+    WHERE spans_1.project = %(project_1)s::VARCHAR
+      AND (spans_1.agent_name IS NOT NULL OR spans_1.session_id IS NOT NULL OR spans_1.user_id IS NOT NULL)
+      AND spans_1.trace_id IN (
+        SELECT spans.trace_id
+        FROM spans
+        WHERE spans.trace_id IN (… 37 parameters))
+    GROUP BY spans_1.trace_id) AS trace_values
+LIMIT %(param_4)s::INTEGER
 ;
 
 SELECT count(*) AS count_1
 FROM spans
-WHERE spans.project = %(project_1)s::VARCHAR AND spans.counted = true AND spans.start_ns >= %(start_ns_1)s::BIGINT AND spans.start_ns <= %(start_ns_2)s::BIGINT
- LIMIT %(param_1)s::INTEGER
+WHERE spans.project = %(project_1)s::VARCHAR
+  AND spans.counted = true
+  AND spans.start_ns >= %(start_ns_1)s::BIGINT
+  AND spans.start_ns <= %(start_ns_2)s::BIGINT
+LIMIT %(param_1)s::INTEGER
 ;

@@ -1,85 +1,257 @@
-SELECT CAST((spans.start_ns / 1000000000) - ((spans.start_ns / 1000000000) %% 60) AS BIGINT) AS bucket_start, coalesce(spans.repo_id, CASE WHEN (spans.service_namespace IS NOT NULL AND spans.service_name IS NOT NULL) THEN concat(spans.service_namespace, '/', spans.service_name) ELSE coalesce(spans.service_namespace, spans.service_name) END, %(coalesce_1)s::VARCHAR) AS by_repo_id, coalesce(spans.ai_llm_id, CASE WHEN (spans.provider IS NOT NULL AND CASE WHEN (spans.server_address IS NOT NULL AND CASE WHEN (spans.server_address IS NOT NULL) THEN CAST(spans.server_port AS TEXT) END IS NOT NULL) THEN concat(spans.server_address, ':', CASE WHEN (spans.server_address IS NOT NULL) THEN CAST(spans.server_port AS TEXT) END) ELSE coalesce(spans.server_address, CASE WHEN (spans.server_address IS NOT NULL) THEN CAST(spans.server_port AS TEXT) END) END IS NOT NULL) THEN concat(spans.provider, ':', CASE WHEN (spans.server_address IS NOT NULL AND CASE WHEN (spans.server_address IS NOT NULL) THEN CAST(spans.server_port AS TEXT) END IS NOT NULL) THEN concat(spans.server_address, ':', CASE WHEN (spans.server_address IS NOT NULL) THEN CAST(spans.server_port AS TEXT) END) ELSE coalesce(spans.server_address, CASE WHEN (spans.server_address IS NOT NULL) THEN CAST(spans.server_port AS TEXT) END) END) ELSE coalesce(spans.provider, CASE WHEN (spans.server_address IS NOT NULL AND CASE WHEN (spans.server_address IS NOT NULL) THEN CAST(spans.server_port AS TEXT) END IS NOT NULL) THEN concat(spans.server_address, ':', CASE WHEN (spans.server_address IS NOT NULL) THEN CAST(spans.server_port AS TEXT) END) ELSE coalesce(spans.server_address, CASE WHEN (spans.server_address IS NOT NULL) THEN CAST(spans.server_port AS TEXT) END) END) END, %(coalesce_2)s::VARCHAR) AS by_ai_llm_id, coalesce(spans.api_key_id, spans.key_id, %(coalesce_3)s::VARCHAR) AS by_api_key_id, CASE WHEN (spans.provider = %(provider_1)s::VARCHAR) THEN %(param_1)s::VARCHAR WHEN (spans.provider = %(provider_2)s::VARCHAR) THEN %(param_2)s::VARCHAR WHEN (spans.provider = %(provider_3)s::VARCHAR) THEN %(param_3)s::VARCHAR WHEN (spans.provider LIKE %(provider_4)s::VARCHAR || '%%') THEN %(param_4)s::VARCHAR ELSE coalesce(spans.provider, %(coalesce_4)s::VARCHAR) END AS by_llm_type, coalesce(coalesce(spans.response_model, spans.request_model), %(coalesce_5)s::VARCHAR) AS by_llm_model, coalesce(spans.server_address, %(coalesce_6)s::VARCHAR) AS by_host, coalesce(coalesce(spans.user_id, trace_values.trace_user_id), %(coalesce_7)s::VARCHAR) AS by_user_id, coalesce(coalesce(spans.session_id, trace_values.trace_session_id), %(coalesce_8)s::VARCHAR) AS by_session_id, count(*) AS count_1, CAST(sum(spans.input_tokens) AS TEXT) AS input_sum_text, CAST(sum(spans.output_tokens) AS TEXT) AS output_sum_text, CAST(sum(spans.end_ns - spans.start_ns) AS TEXT) AS duration_ns_sum_text
-FROM spans LEFT OUTER JOIN (SELECT spans_1.trace_id AS of_trace, (array_agg(spans_1.session_id ORDER BY spans_1.parent_span_id IS NOT NULL, spans_1.start_ns, spans_1.span_id) FILTER (WHERE spans_1.session_id IS NOT NULL))[%(param_5)s::INTEGER] AS trace_session_id, (array_agg(spans_1.user_id ORDER BY spans_1.parent_span_id IS NOT NULL, spans_1.start_ns, spans_1.span_id) FILTER (WHERE spans_1.user_id IS NOT NULL))[%(param_6)s::INTEGER] AS trace_user_id
-FROM spans AS spans_1
-WHERE spans_1.project = %(project_1)s::VARCHAR AND (spans_1.session_id IS NOT NULL OR spans_1.user_id IS NOT NULL) AND spans_1.trace_id IN (SELECT DISTINCT spans_2.trace_id
-FROM spans AS spans_2
-WHERE spans_2.project = %(project_2)s::VARCHAR AND spans_2.counted = true AND spans_2.start_ns >= %(start_ns_1)s::BIGINT AND spans_2.start_ns <= %(start_ns_2)s::BIGINT AND (spans_2.session_id IS NULL OR spans_2.user_id IS NULL)) GROUP BY spans_1.trace_id) AS trace_values ON trace_values.of_trace = spans.trace_id
-WHERE spans.project = %(project_3)s::VARCHAR AND spans.counted = true AND spans.start_ns >= %(start_ns_3)s::BIGINT AND spans.start_ns <= %(start_ns_4)s::BIGINT GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9 ORDER BY 1, 2, 3, 4, 5, 6, 7, 8, 9
- LIMIT %(param_7)s::INTEGER
+SELECT CAST((spans.start_ns / 1000000000) - ((spans.start_ns / 1000000000) %% 60) AS BIGINT) AS bucket_start,
+  coalesce(spans.repo_id, CASE WHEN (spans.service_namespace IS NOT NULL AND spans.service_name IS NOT NULL) THEN concat(spans.service_namespace, '/', spans.service_name) ELSE coalesce(spans.service_namespace, spans.service_name) END, %(coalesce_1)s::VARCHAR) AS by_repo_id,
+  coalesce(spans.ai_llm_id, CASE WHEN (spans.provider IS NOT NULL AND CASE WHEN (spans.server_address IS NOT NULL AND CASE WHEN (spans.server_address IS NOT NULL) THEN CAST(spans.server_port AS TEXT) END IS NOT NULL) THEN concat(spans.server_address, ':', CASE WHEN (spans.server_address IS NOT NULL) THEN CAST(spans.server_port AS TEXT) END) ELSE coalesce(spans.server_address, CASE WHEN (spans.server_address IS NOT NULL) THEN CAST(spans.server_port AS TEXT) END) END IS NOT NULL) THEN concat(spans.provider, ':', CASE WHEN (spans.server_address IS NOT NULL AND CASE WHEN (spans.server_address IS NOT NULL) THEN CAST(spans.server_port AS TEXT) END IS NOT NULL) THEN concat(spans.server_address, ':', CASE WHEN (spans.server_address IS NOT NULL) THEN CAST(spans.server_port AS TEXT) END) ELSE coalesce(spans.server_address, CASE WHEN (spans.server_address IS NOT NULL) THEN CAST(spans.server_port AS TEXT) END) END) ELSE coalesce(spans.provider, CASE WHEN (spans.server_address IS NOT NULL AND CASE WHEN (spans.server_address IS NOT NULL) THEN CAST(spans.server_port AS TEXT) END IS NOT NULL) THEN concat(spans.server_address, ':', CASE WHEN (spans.server_address IS NOT NULL) THEN CAST(spans.server_port AS TEXT) END) ELSE coalesce(spans.server_address, CASE WHEN (spans.server_address IS NOT NULL) THEN CAST(spans.server_port AS TEXT) END) END) END, %(coalesce_2)s::VARCHAR) AS by_ai_llm_id,
+  coalesce(spans.api_key_id, spans.key_id, %(coalesce_3)s::VARCHAR) AS by_api_key_id,
+  CASE WHEN (spans.provider = %(provider_1)s::VARCHAR) THEN %(param_1)s::VARCHAR WHEN (spans.provider = %(provider_2)s::VARCHAR) THEN %(param_2)s::VARCHAR WHEN (spans.provider = %(provider_3)s::VARCHAR) THEN %(param_3)s::VARCHAR WHEN (spans.provider LIKE %(provider_4)s::VARCHAR || '%%') THEN %(param_4)s::VARCHAR ELSE coalesce(spans.provider, %(coalesce_4)s::VARCHAR) END AS by_llm_type,
+  coalesce(coalesce(spans.response_model, spans.request_model), %(coalesce_5)s::VARCHAR) AS by_llm_model,
+  coalesce(spans.server_address, %(coalesce_6)s::VARCHAR) AS by_host,
+  coalesce(coalesce(spans.user_id, trace_values.trace_user_id), %(coalesce_7)s::VARCHAR) AS by_user_id,
+  coalesce(coalesce(spans.session_id, trace_values.trace_session_id), %(coalesce_8)s::VARCHAR) AS by_session_id,
+  count(*) AS count_1,
+  CAST(sum(spans.input_tokens) AS TEXT) AS input_sum_text,
+  CAST(sum(spans.output_tokens) AS TEXT) AS output_sum_text,
+  CAST(sum(spans.end_ns - spans.start_ns) AS TEXT) AS duration_ns_sum_text
+FROM spans
+LEFT OUTER JOIN (
+    SELECT spans_1.trace_id AS of_trace,
+      (array_agg(spans_1.session_id ORDER BY spans_1.parent_span_id IS NOT NULL, spans_1.start_ns, spans_1.span_id) FILTER (WHERE spans_1.session_id IS NOT NULL))[%(param_5)s::INTEGER] AS trace_session_id,
+      (array_agg(spans_1.user_id ORDER BY spans_1.parent_span_id IS NOT NULL, spans_1.start_ns, spans_1.span_id) FILTER (WHERE spans_1.user_id IS NOT NULL))[%(param_6)s::INTEGER] AS trace_user_id
+    FROM spans AS spans_1
+    WHERE spans_1.project = %(project_1)s::VARCHAR
+      AND (spans_1.session_id IS NOT NULL OR spans_1.user_id IS NOT NULL)
+      AND spans_1.trace_id IN (
+        SELECT DISTINCT spans_2.trace_id
+        FROM spans AS spans_2
+        WHERE spans_2.project = %(project_2)s::VARCHAR
+          AND spans_2.counted = true
+          AND spans_2.start_ns >= %(start_ns_1)s::BIGINT
+          AND spans_2.start_ns <= %(start_ns_2)s::BIGINT
+          AND (spans_2.session_id IS NULL OR spans_2.user_id IS NULL))
+    GROUP BY spans_1.trace_id) AS trace_values ON trace_values.of_trace = spans.trace_id
+WHERE spans.project = %(project_3)s::VARCHAR
+  AND spans.counted = true
+  AND spans.start_ns >= %(start_ns_3)s::BIGINT
+  AND spans.start_ns <= %(start_ns_4)s::BIGINT
+GROUP BY 1,
+  2,
+  3,
+  4,
+  5,
+  6,
+  7,
+  8,
+  9
+ORDER BY 1,
+  2,
+  3,
+  4,
+  5,
+  6,
+  7,
+  8,
+  9
+LIMIT %(param_7)s::INTEGER
 ;
 
-SELECT findings.trace_id, findings.span_id, findings.time_ns, findings.action, findings.severity
+SELECT findings.trace_id,
+  findings.span_id,
+  findings.time_ns,
+  findings.action,
+  findings.severity
 FROM findings
-WHERE findings.project = %(project_1)s::VARCHAR AND (findings.time_ns >= %(time_ns_1)s::BIGINT AND findings.time_ns <= %(time_ns_2)s::BIGINT OR findings.trace_id IN (SELECT DISTINCT spans_1.trace_id
-FROM spans AS spans_1
-WHERE spans_1.project = %(project_2)s::VARCHAR AND spans_1.counted = true AND spans_1.start_ns >= %(start_ns_1)s::BIGINT AND spans_1.start_ns <= %(start_ns_2)s::BIGINT))
- LIMIT %(param_1)s::INTEGER
+WHERE findings.project = %(project_1)s::VARCHAR
+  AND (findings.time_ns >= %(time_ns_1)s::BIGINT AND findings.time_ns <= %(time_ns_2)s::BIGINT OR findings.trace_id IN (
+        SELECT DISTINCT spans_1.trace_id
+        FROM spans AS spans_1
+        WHERE spans_1.project = %(project_2)s::VARCHAR
+          AND spans_1.counted = true
+          AND spans_1.start_ns >= %(start_ns_1)s::BIGINT
+          AND spans_1.start_ns <= %(start_ns_2)s::BIGINT))
+LIMIT %(param_1)s::INTEGER
 ;
 
 SELECT spans.role
 FROM spans
-WHERE spans.project = %(project_1)s::VARCHAR AND spans.role = %(role_1)s::VARCHAR
- LIMIT %(param_1)s::INTEGER
+WHERE spans.project = %(project_1)s::VARCHAR
+  AND spans.role = %(role_1)s::VARCHAR
+LIMIT %(param_1)s::INTEGER
 ;
 
-SELECT spans.trace_id, spans.span_id, spans.parent_span_id, spans.role, spans.counted, spans.suppressed_by, spans.start_ns, spans.end_ns, spans.input_tokens, spans.output_tokens, coalesce(spans.repo_id, CASE WHEN (spans.service_namespace IS NOT NULL AND spans.service_name IS NOT NULL) THEN concat(spans.service_namespace, '/', spans.service_name) ELSE coalesce(spans.service_namespace, spans.service_name) END, %(coalesce_1)s::VARCHAR) AS by_repo_id, coalesce(spans.ai_llm_id, CASE WHEN (spans.provider IS NOT NULL AND CASE WHEN (spans.server_address IS NOT NULL AND CASE WHEN (spans.server_address IS NOT NULL) THEN CAST(spans.server_port AS TEXT) END IS NOT NULL) THEN concat(spans.server_address, ':', CASE WHEN (spans.server_address IS NOT NULL) THEN CAST(spans.server_port AS TEXT) END) ELSE coalesce(spans.server_address, CASE WHEN (spans.server_address IS NOT NULL) THEN CAST(spans.server_port AS TEXT) END) END IS NOT NULL) THEN concat(spans.provider, ':', CASE WHEN (spans.server_address IS NOT NULL AND CASE WHEN (spans.server_address IS NOT NULL) THEN CAST(spans.server_port AS TEXT) END IS NOT NULL) THEN concat(spans.server_address, ':', CASE WHEN (spans.server_address IS NOT NULL) THEN CAST(spans.server_port AS TEXT) END) ELSE coalesce(spans.server_address, CASE WHEN (spans.server_address IS NOT NULL) THEN CAST(spans.server_port AS TEXT) END) END) ELSE coalesce(spans.provider, CASE WHEN (spans.server_address IS NOT NULL AND CASE WHEN (spans.server_address IS NOT NULL) THEN CAST(spans.server_port AS TEXT) END IS NOT NULL) THEN concat(spans.server_address, ':', CASE WHEN (spans.server_address IS NOT NULL) THEN CAST(spans.server_port AS TEXT) END) ELSE coalesce(spans.server_address, CASE WHEN (spans.server_address IS NOT NULL) THEN CAST(spans.server_port AS TEXT) END) END) END, %(coalesce_2)s::VARCHAR) AS by_ai_llm_id, coalesce(spans.api_key_id, spans.key_id, %(coalesce_3)s::VARCHAR) AS by_api_key_id, CASE WHEN (spans.provider = %(provider_1)s::VARCHAR) THEN %(param_1)s::VARCHAR WHEN (spans.provider = %(provider_2)s::VARCHAR) THEN %(param_2)s::VARCHAR WHEN (spans.provider = %(provider_3)s::VARCHAR) THEN %(param_3)s::VARCHAR WHEN (spans.provider LIKE %(provider_4)s::VARCHAR || '%%') THEN %(param_4)s::VARCHAR ELSE coalesce(spans.provider, %(coalesce_4)s::VARCHAR) END AS by_llm_type, coalesce(coalesce(spans.response_model, spans.request_model), %(coalesce_5)s::VARCHAR) AS by_llm_model, coalesce(spans.server_address, %(coalesce_6)s::VARCHAR) AS by_host, coalesce(coalesce(spans.user_id, trace_values.trace_user_id), %(coalesce_7)s::VARCHAR) AS by_user_id, coalesce(coalesce(spans.session_id, trace_values.trace_session_id), %(coalesce_8)s::VARCHAR) AS by_session_id
-FROM spans LEFT OUTER JOIN (SELECT spans_1.trace_id AS of_trace, (array_agg(spans_1.session_id ORDER BY spans_1.parent_span_id IS NOT NULL, spans_1.start_ns, spans_1.span_id) FILTER (WHERE spans_1.session_id IS NOT NULL))[%(param_5)s::INTEGER] AS trace_session_id, (array_agg(spans_1.user_id ORDER BY spans_1.parent_span_id IS NOT NULL, spans_1.start_ns, spans_1.span_id) FILTER (WHERE spans_1.user_id IS NOT NULL))[%(param_6)s::INTEGER] AS trace_user_id
-FROM spans AS spans_1
-WHERE spans_1.project = %(project_1)s::VARCHAR AND (spans_1.session_id IS NOT NULL OR spans_1.user_id IS NOT NULL) AND spans_1.trace_id IN (SELECT traces.trace_id
-FROM (SELECT asked.trace_id AS trace_id
-FROM (SELECT findings.trace_id AS trace_id
-FROM findings
-WHERE findings.project = %(project_2)s::VARCHAR AND (findings.time_ns >= %(time_ns_1)s::BIGINT AND findings.time_ns <= %(time_ns_2)s::BIGINT OR findings.trace_id IN (SELECT DISTINCT spans_2.trace_id
-FROM spans AS spans_2
-WHERE spans_2.project = %(project_3)s::VARCHAR AND spans_2.counted = true AND spans_2.start_ns >= %(start_ns_1)s::BIGINT AND spans_2.start_ns <= %(start_ns_2)s::BIGINT)) UNION ALL SELECT spans_3.trace_id AS trace_id
-FROM spans AS spans_3
-WHERE spans_3.project = %(project_4)s::VARCHAR AND spans_3.role = %(role_1)s::VARCHAR AND spans_3.trace_id IN (SELECT DISTINCT spans_4.trace_id
-FROM spans AS spans_4
-WHERE spans_4.project = %(project_5)s::VARCHAR AND spans_4.counted = true AND spans_4.start_ns >= %(start_ns_3)s::BIGINT AND spans_4.start_ns <= %(start_ns_4)s::BIGINT) AND (spans_3.input_tokens > %(input_tokens_1)s::BIGINT OR spans_3.output_tokens > %(output_tokens_1)s::BIGINT OR (spans_3.trace_id, spans_3.span_id) IN (SELECT spans_5.trace_id, spans_5.parent_span_id
-FROM spans AS spans_5
-WHERE spans_5.project = %(project_6)s::VARCHAR AND spans_5.parent_span_id IS NOT NULL))) AS asked UNION ALL SELECT DISTINCT spans_6.trace_id AS trace_id
-FROM spans AS spans_6
-WHERE spans_6.project = %(project_7)s::VARCHAR AND spans_6.counted = true AND spans_6.span_id IN (SELECT spans_7.suppressed_by
-FROM spans AS spans_7
-WHERE spans_7.project = %(project_8)s::VARCHAR AND spans_7.suppressed_by IS NOT NULL AND spans_7.trace_id IN (SELECT asked.trace_id
-FROM (SELECT findings.trace_id AS trace_id
-FROM findings
-WHERE findings.project = %(project_2)s::VARCHAR AND (findings.time_ns >= %(time_ns_1)s::BIGINT AND findings.time_ns <= %(time_ns_2)s::BIGINT OR findings.trace_id IN (SELECT DISTINCT spans_2.trace_id
-FROM spans AS spans_2
-WHERE spans_2.project = %(project_3)s::VARCHAR AND spans_2.counted = true AND spans_2.start_ns >= %(start_ns_1)s::BIGINT AND spans_2.start_ns <= %(start_ns_2)s::BIGINT)) UNION ALL SELECT spans_3.trace_id AS trace_id
-FROM spans AS spans_3
-WHERE spans_3.project = %(project_4)s::VARCHAR AND spans_3.role = %(role_1)s::VARCHAR AND spans_3.trace_id IN (SELECT DISTINCT spans_4.trace_id
-FROM spans AS spans_4
-WHERE spans_4.project = %(project_5)s::VARCHAR AND spans_4.counted = true AND spans_4.start_ns >= %(start_ns_3)s::BIGINT AND spans_4.start_ns <= %(start_ns_4)s::BIGINT) AND (spans_3.input_tokens > %(input_tokens_1)s::BIGINT OR spans_3.output_tokens > %(output_tokens_1)s::BIGINT OR (spans_3.trace_id, spans_3.span_id) IN (SELECT spans_5.trace_id, spans_5.parent_span_id
-FROM spans AS spans_5
-WHERE spans_5.project = %(project_6)s::VARCHAR AND spans_5.parent_span_id IS NOT NULL))) AS asked))) AS traces) GROUP BY spans_1.trace_id) AS trace_values ON trace_values.of_trace = spans.trace_id
-WHERE spans.project = %(project_9)s::VARCHAR AND spans.trace_id IN (SELECT traces.trace_id
-FROM (SELECT asked.trace_id AS trace_id
-FROM (SELECT findings.trace_id AS trace_id
-FROM findings
-WHERE findings.project = %(project_2)s::VARCHAR AND (findings.time_ns >= %(time_ns_1)s::BIGINT AND findings.time_ns <= %(time_ns_2)s::BIGINT OR findings.trace_id IN (SELECT DISTINCT spans_2.trace_id
-FROM spans AS spans_2
-WHERE spans_2.project = %(project_3)s::VARCHAR AND spans_2.counted = true AND spans_2.start_ns >= %(start_ns_1)s::BIGINT AND spans_2.start_ns <= %(start_ns_2)s::BIGINT)) UNION ALL SELECT spans_3.trace_id AS trace_id
-FROM spans AS spans_3
-WHERE spans_3.project = %(project_4)s::VARCHAR AND spans_3.role = %(role_1)s::VARCHAR AND spans_3.trace_id IN (SELECT DISTINCT spans_4.trace_id
-FROM spans AS spans_4
-WHERE spans_4.project = %(project_5)s::VARCHAR AND spans_4.counted = true AND spans_4.start_ns >= %(start_ns_3)s::BIGINT AND spans_4.start_ns <= %(start_ns_4)s::BIGINT) AND (spans_3.input_tokens > %(input_tokens_1)s::BIGINT OR spans_3.output_tokens > %(output_tokens_1)s::BIGINT OR (spans_3.trace_id, spans_3.span_id) IN (SELECT spans_5.trace_id, spans_5.parent_span_id
-FROM spans AS spans_5
-WHERE spans_5.project = %(project_6)s::VARCHAR AND spans_5.parent_span_id IS NOT NULL))) AS asked UNION ALL SELECT DISTINCT spans_6.trace_id AS trace_id
-FROM spans AS spans_6
-WHERE spans_6.project = %(project_7)s::VARCHAR AND spans_6.counted = true AND spans_6.span_id IN (SELECT spans_7.suppressed_by
-FROM spans AS spans_7
-WHERE spans_7.project = %(project_8)s::VARCHAR AND spans_7.suppressed_by IS NOT NULL AND spans_7.trace_id IN (SELECT asked.trace_id
-FROM (SELECT findings.trace_id AS trace_id
-FROM findings
-WHERE findings.project = %(project_2)s::VARCHAR AND (findings.time_ns >= %(time_ns_1)s::BIGINT AND findings.time_ns <= %(time_ns_2)s::BIGINT OR findings.trace_id IN (SELECT DISTINCT spans_2.trace_id
-FROM spans AS spans_2
-WHERE spans_2.project = %(project_3)s::VARCHAR AND spans_2.counted = true AND spans_2.start_ns >= %(start_ns_1)s::BIGINT AND spans_2.start_ns <= %(start_ns_2)s::BIGINT)) UNION ALL SELECT spans_3.trace_id AS trace_id
-FROM spans AS spans_3
-WHERE spans_3.project = %(project_4)s::VARCHAR AND spans_3.role = %(role_1)s::VARCHAR AND spans_3.trace_id IN (SELECT DISTINCT spans_4.trace_id
-FROM spans AS spans_4
-WHERE spans_4.project = %(project_5)s::VARCHAR AND spans_4.counted = true AND spans_4.start_ns >= %(start_ns_3)s::BIGINT AND spans_4.start_ns <= %(start_ns_4)s::BIGINT) AND (spans_3.input_tokens > %(input_tokens_1)s::BIGINT OR spans_3.output_tokens > %(output_tokens_1)s::BIGINT OR (spans_3.trace_id, spans_3.span_id) IN (SELECT spans_5.trace_id, spans_5.parent_span_id
-FROM spans AS spans_5
-WHERE spans_5.project = %(project_6)s::VARCHAR AND spans_5.parent_span_id IS NOT NULL))) AS asked))) AS traces)
- LIMIT %(param_7)s::INTEGER
+SELECT spans.trace_id,
+  spans.span_id,
+  spans.parent_span_id,
+  spans.role,
+  spans.counted,
+  spans.suppressed_by,
+  spans.start_ns,
+  spans.end_ns,
+  spans.input_tokens,
+  spans.output_tokens,
+  coalesce(spans.repo_id, CASE WHEN (spans.service_namespace IS NOT NULL AND spans.service_name IS NOT NULL) THEN concat(spans.service_namespace, '/', spans.service_name) ELSE coalesce(spans.service_namespace, spans.service_name) END, %(coalesce_1)s::VARCHAR) AS by_repo_id,
+  coalesce(spans.ai_llm_id, CASE WHEN (spans.provider IS NOT NULL AND CASE WHEN (spans.server_address IS NOT NULL AND CASE WHEN (spans.server_address IS NOT NULL) THEN CAST(spans.server_port AS TEXT) END IS NOT NULL) THEN concat(spans.server_address, ':', CASE WHEN (spans.server_address IS NOT NULL) THEN CAST(spans.server_port AS TEXT) END) ELSE coalesce(spans.server_address, CASE WHEN (spans.server_address IS NOT NULL) THEN CAST(spans.server_port AS TEXT) END) END IS NOT NULL) THEN concat(spans.provider, ':', CASE WHEN (spans.server_address IS NOT NULL AND CASE WHEN (spans.server_address IS NOT NULL) THEN CAST(spans.server_port AS TEXT) END IS NOT NULL) THEN concat(spans.server_address, ':', CASE WHEN (spans.server_address IS NOT NULL) THEN CAST(spans.server_port AS TEXT) END) ELSE coalesce(spans.server_address, CASE WHEN (spans.server_address IS NOT NULL) THEN CAST(spans.server_port AS TEXT) END) END) ELSE coalesce(spans.provider, CASE WHEN (spans.server_address IS NOT NULL AND CASE WHEN (spans.server_address IS NOT NULL) THEN CAST(spans.server_port AS TEXT) END IS NOT NULL) THEN concat(spans.server_address, ':', CASE WHEN (spans.server_address IS NOT NULL) THEN CAST(spans.server_port AS TEXT) END) ELSE coalesce(spans.server_address, CASE WHEN (spans.server_address IS NOT NULL) THEN CAST(spans.server_port AS TEXT) END) END) END, %(coalesce_2)s::VARCHAR) AS by_ai_llm_id,
+  coalesce(spans.api_key_id, spans.key_id, %(coalesce_3)s::VARCHAR) AS by_api_key_id,
+  CASE WHEN (spans.provider = %(provider_1)s::VARCHAR) THEN %(param_1)s::VARCHAR WHEN (spans.provider = %(provider_2)s::VARCHAR) THEN %(param_2)s::VARCHAR WHEN (spans.provider = %(provider_3)s::VARCHAR) THEN %(param_3)s::VARCHAR WHEN (spans.provider LIKE %(provider_4)s::VARCHAR || '%%') THEN %(param_4)s::VARCHAR ELSE coalesce(spans.provider, %(coalesce_4)s::VARCHAR) END AS by_llm_type,
+  coalesce(coalesce(spans.response_model, spans.request_model), %(coalesce_5)s::VARCHAR) AS by_llm_model,
+  coalesce(spans.server_address, %(coalesce_6)s::VARCHAR) AS by_host,
+  coalesce(coalesce(spans.user_id, trace_values.trace_user_id), %(coalesce_7)s::VARCHAR) AS by_user_id,
+  coalesce(coalesce(spans.session_id, trace_values.trace_session_id), %(coalesce_8)s::VARCHAR) AS by_session_id
+FROM spans
+LEFT OUTER JOIN (
+    SELECT spans_1.trace_id AS of_trace,
+      (array_agg(spans_1.session_id ORDER BY spans_1.parent_span_id IS NOT NULL, spans_1.start_ns, spans_1.span_id) FILTER (WHERE spans_1.session_id IS NOT NULL))[%(param_5)s::INTEGER] AS trace_session_id,
+      (array_agg(spans_1.user_id ORDER BY spans_1.parent_span_id IS NOT NULL, spans_1.start_ns, spans_1.span_id) FILTER (WHERE spans_1.user_id IS NOT NULL))[%(param_6)s::INTEGER] AS trace_user_id
+    FROM spans AS spans_1
+    WHERE spans_1.project = %(project_1)s::VARCHAR
+      AND (spans_1.session_id IS NOT NULL OR spans_1.user_id IS NOT NULL)
+      AND spans_1.trace_id IN (
+        SELECT traces.trace_id
+        FROM (
+            SELECT asked.trace_id AS trace_id
+            FROM (
+                SELECT findings.trace_id AS trace_id
+                FROM findings
+                WHERE findings.project = %(project_2)s::VARCHAR
+                  AND (findings.time_ns >= %(time_ns_1)s::BIGINT AND findings.time_ns <= %(time_ns_2)s::BIGINT OR findings.trace_id IN (
+                        SELECT DISTINCT spans_2.trace_id
+                        FROM spans AS spans_2
+                        WHERE spans_2.project = %(project_3)s::VARCHAR
+                          AND spans_2.counted = true
+                          AND spans_2.start_ns >= %(start_ns_1)s::BIGINT
+                          AND spans_2.start_ns <= %(start_ns_2)s::BIGINT))
+                UNION ALL
+                SELECT spans_3.trace_id AS trace_id
+                FROM spans AS spans_3
+                WHERE spans_3.project = %(project_4)s::VARCHAR
+                  AND spans_3.role = %(role_1)s::VARCHAR
+                  AND spans_3.trace_id IN (
+                    SELECT DISTINCT spans_4.trace_id
+                    FROM spans AS spans_4
+                    WHERE spans_4.project = %(project_5)s::VARCHAR
+                      AND spans_4.counted = true
+                      AND spans_4.start_ns >= %(start_ns_3)s::BIGINT
+                      AND spans_4.start_ns <= %(start_ns_4)s::BIGINT)
+                  AND (spans_3.input_tokens > %(input_tokens_1)s::BIGINT OR spans_3.output_tokens > %(output_tokens_1)s::BIGINT OR (spans_3.trace_id, spans_3.span_id) IN (
+                        SELECT spans_5.trace_id,
+                          spans_5.parent_span_id
+                        FROM spans AS spans_5
+                        WHERE spans_5.project = %(project_6)s::VARCHAR
+                          AND spans_5.parent_span_id IS NOT NULL))) AS asked
+            UNION ALL
+            SELECT DISTINCT spans_6.trace_id AS trace_id
+            FROM spans AS spans_6
+            WHERE spans_6.project = %(project_7)s::VARCHAR
+              AND spans_6.counted = true
+              AND spans_6.span_id IN (
+                SELECT spans_7.suppressed_by
+                FROM spans AS spans_7
+                WHERE spans_7.project = %(project_8)s::VARCHAR
+                  AND spans_7.suppressed_by IS NOT NULL
+                  AND spans_7.trace_id IN (
+                    SELECT asked.trace_id
+                    FROM (
+                        SELECT findings.trace_id AS trace_id
+                        FROM findings
+                        WHERE findings.project = %(project_2)s::VARCHAR
+                          AND (findings.time_ns >= %(time_ns_1)s::BIGINT AND findings.time_ns <= %(time_ns_2)s::BIGINT OR findings.trace_id IN (
+                                SELECT DISTINCT spans_2.trace_id
+                                FROM spans AS spans_2
+                                WHERE spans_2.project = %(project_3)s::VARCHAR
+                                  AND spans_2.counted = true
+                                  AND spans_2.start_ns >= %(start_ns_1)s::BIGINT
+                                  AND spans_2.start_ns <= %(start_ns_2)s::BIGINT))
+                        UNION ALL
+                        SELECT spans_3.trace_id AS trace_id
+                        FROM spans AS spans_3
+                        WHERE spans_3.project = %(project_4)s::VARCHAR
+                          AND spans_3.role = %(role_1)s::VARCHAR
+                          AND spans_3.trace_id IN (
+                            SELECT DISTINCT spans_4.trace_id
+                            FROM spans AS spans_4
+                            WHERE spans_4.project = %(project_5)s::VARCHAR
+                              AND spans_4.counted = true
+                              AND spans_4.start_ns >= %(start_ns_3)s::BIGINT
+                              AND spans_4.start_ns <= %(start_ns_4)s::BIGINT)
+                          AND (spans_3.input_tokens > %(input_tokens_1)s::BIGINT OR spans_3.output_tokens > %(output_tokens_1)s::BIGINT OR (spans_3.trace_id, spans_3.span_id) IN (
+                                SELECT spans_5.trace_id,
+                                  spans_5.parent_span_id
+                                FROM spans AS spans_5
+                                WHERE spans_5.project = %(project_6)s::VARCHAR
+                                  AND spans_5.parent_span_id IS NOT NULL))) AS asked))) AS traces)
+    GROUP BY spans_1.trace_id) AS trace_values ON trace_values.of_trace = spans.trace_id
+WHERE spans.project = %(project_9)s::VARCHAR
+  AND spans.trace_id IN (
+    SELECT traces.trace_id
+    FROM (
+        SELECT asked.trace_id AS trace_id
+        FROM (
+            SELECT findings.trace_id AS trace_id
+            FROM findings
+            WHERE findings.project = %(project_2)s::VARCHAR
+              AND (findings.time_ns >= %(time_ns_1)s::BIGINT AND findings.time_ns <= %(time_ns_2)s::BIGINT OR findings.trace_id IN (
+                    SELECT DISTINCT spans_2.trace_id
+                    FROM spans AS spans_2
+                    WHERE spans_2.project = %(project_3)s::VARCHAR
+                      AND spans_2.counted = true
+                      AND spans_2.start_ns >= %(start_ns_1)s::BIGINT
+                      AND spans_2.start_ns <= %(start_ns_2)s::BIGINT))
+            UNION ALL
+            SELECT spans_3.trace_id AS trace_id
+            FROM spans AS spans_3
+            WHERE spans_3.project = %(project_4)s::VARCHAR
+              AND spans_3.role = %(role_1)s::VARCHAR
+              AND spans_3.trace_id IN (
+                SELECT DISTINCT spans_4.trace_id
+                FROM spans AS spans_4
+                WHERE spans_4.project = %(project_5)s::VARCHAR
+                  AND spans_4.counted = true
+                  AND spans_4.start_ns >= %(start_ns_3)s::BIGINT
+                  AND spans_4.start_ns <= %(start_ns_4)s::BIGINT)
+              AND (spans_3.input_tokens > %(input_tokens_1)s::BIGINT OR spans_3.output_tokens > %(output_tokens_1)s::BIGINT OR (spans_3.trace_id, spans_3.span_id) IN (
+                    SELECT spans_5.trace_id,
+                      spans_5.parent_span_id
+                    FROM spans AS spans_5
+                    WHERE spans_5.project = %(project_6)s::VARCHAR
+                      AND spans_5.parent_span_id IS NOT NULL))) AS asked
+        UNION ALL
+        SELECT DISTINCT spans_6.trace_id AS trace_id
+        FROM spans AS spans_6
+        WHERE spans_6.project = %(project_7)s::VARCHAR
+          AND spans_6.counted = true
+          AND spans_6.span_id IN (
+            SELECT spans_7.suppressed_by
+            FROM spans AS spans_7
+            WHERE spans_7.project = %(project_8)s::VARCHAR
+              AND spans_7.suppressed_by IS NOT NULL
+              AND spans_7.trace_id IN (
+                SELECT asked.trace_id
+                FROM (
+                    SELECT findings.trace_id AS trace_id
+                    FROM findings
+                    WHERE findings.project = %(project_2)s::VARCHAR
+                      AND (findings.time_ns >= %(time_ns_1)s::BIGINT AND findings.time_ns <= %(time_ns_2)s::BIGINT OR findings.trace_id IN (
+                            SELECT DISTINCT spans_2.trace_id
+                            FROM spans AS spans_2
+                            WHERE spans_2.project = %(project_3)s::VARCHAR
+                              AND spans_2.counted = true
+                              AND spans_2.start_ns >= %(start_ns_1)s::BIGINT
+                              AND spans_2.start_ns <= %(start_ns_2)s::BIGINT))
+                    UNION ALL
+                    SELECT spans_3.trace_id AS trace_id
+                    FROM spans AS spans_3
+                    WHERE spans_3.project = %(project_4)s::VARCHAR
+                      AND spans_3.role = %(role_1)s::VARCHAR
+                      AND spans_3.trace_id IN (
+                        SELECT DISTINCT spans_4.trace_id
+                        FROM spans AS spans_4
+                        WHERE spans_4.project = %(project_5)s::VARCHAR
+                          AND spans_4.counted = true
+                          AND spans_4.start_ns >= %(start_ns_3)s::BIGINT
+                          AND spans_4.start_ns <= %(start_ns_4)s::BIGINT)
+                      AND (spans_3.input_tokens > %(input_tokens_1)s::BIGINT OR spans_3.output_tokens > %(output_tokens_1)s::BIGINT OR (spans_3.trace_id, spans_3.span_id) IN (
+                            SELECT spans_5.trace_id,
+                              spans_5.parent_span_id
+                            FROM spans AS spans_5
+                            WHERE spans_5.project = %(project_6)s::VARCHAR
+                              AND spans_5.parent_span_id IS NOT NULL))) AS asked))) AS traces)
+LIMIT %(param_7)s::INTEGER
 ;

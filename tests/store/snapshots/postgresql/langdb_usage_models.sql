@@ -1,11 +1,34 @@
-SELECT CAST(date_part('epoch', date_trunc('month', timezone('UTC', to_timestamp(spans.start_ns / 1000000000)))) AS BIGINT) AS bucket_start, coalesce(spans.provider, %(coalesce_1)s::VARCHAR) AS provider_name, coalesce(CASE WHEN (position('/'  IN coalesce(spans.response_model, spans.request_model)) > %(position_1)s::INTEGER AND position('/'  IN coalesce(spans.response_model, spans.request_model)) < length(coalesce(spans.response_model, spans.request_model)) AND spans.provider IS NOT NULL AND coalesce(spans.provider_inferred, false) = false AND (lower(substr(coalesce(spans.response_model, spans.request_model), %(substr_1)s::INTEGER, position('/'  IN coalesce(spans.response_model, spans.request_model)) - %(position_2)s::INTEGER)) = lower(spans.provider) OR concat(spans.provider, '/', lower(substr(coalesce(spans.response_model, spans.request_model), %(substr_1)s::INTEGER, position('/'  IN coalesce(spans.response_model, spans.request_model)) - %(position_2)s::INTEGER))) IN (%(concat_1_1)s::VARCHAR, %(concat_1_2)s::VARCHAR, %(concat_1_3)s::VARCHAR, %(concat_1_4)s::VARCHAR, %(concat_1_5)s::VARCHAR, %(concat_1_6)s::VARCHAR, %(concat_1_7)s::VARCHAR, %(concat_1_8)s::VARCHAR, %(concat_1_9)s::VARCHAR, %(concat_1_10)s::VARCHAR, %(concat_1_11)s::VARCHAR, %(concat_1_12)s::VARCHAR, %(concat_1_13)s::VARCHAR, %(concat_1_14)s::VARCHAR, %(concat_1_15)s::VARCHAR, %(concat_1_16)s::VARCHAR, %(concat_1_17)s::VARCHAR, %(concat_1_18)s::VARCHAR, %(concat_1_19)s::VARCHAR, %(concat_1_20)s::VARCHAR, %(concat_1_21)s::VARCHAR, %(concat_1_22)s::VARCHAR, %(concat_1_23)s::VARCHAR, %(concat_1_24)s::VARCHAR, %(concat_1_25)s::VARCHAR, %(concat_1_26)s::VARCHAR, %(concat_1_27)s::VARCHAR, %(concat_1_28)s::VARCHAR, %(concat_1_29)s::VARCHAR, %(concat_1_30)s::VARCHAR, %(concat_1_31)s::VARCHAR, %(concat_1_32)s::VARCHAR, %(concat_1_33)s::VARCHAR, %(concat_1_34)s::VARCHAR, %(concat_1_35)s::VARCHAR, %(concat_1_36)s::VARCHAR, %(concat_1_37)s::VARCHAR, %(concat_1_38)s::VARCHAR, %(concat_1_39)s::VARCHAR, %(concat_1_40)s::VARCHAR, %(concat_1_41)s::VARCHAR, %(concat_1_42)s::VARCHAR, %(concat_1_43)s::VARCHAR, %(concat_1_44)s::VARCHAR, %(concat_1_45)s::VARCHAR, %(concat_1_46)s::VARCHAR, %(concat_1_47)s::VARCHAR, %(concat_1_48)s::VARCHAR, %(concat_1_49)s::VARCHAR, %(concat_1_50)s::VARCHAR, %(concat_1_51)s::VARCHAR, %(concat_1_52)s::VARCHAR, %(concat_1_53)s::VARCHAR, %(concat_1_54)s::VARCHAR, %(concat_1_55)s::VARCHAR, %(concat_1_56)s::VARCHAR, %(concat_1_57)s::VARCHAR, %(concat_1_58)s::VARCHAR, %(concat_1_59)s::VARCHAR, %(concat_1_60)s::VARCHAR))) THEN substr(coalesce(spans.response_model, spans.request_model), position('/'  IN coalesce(spans.response_model, spans.request_model)) + %(position_3)s::INTEGER) ELSE coalesce(spans.response_model, spans.request_model) END, %(coalesce_2)s::VARCHAR) AS model_label, sum(spans.input_tokens) AS input_sum, sum(spans.output_tokens) AS output_sum, CAST(sum(CAST(coalesce(spans.cost_reported, spans.cost_computed) AS NUMERIC)) AS DOUBLE PRECISION) AS cost_sum
-FROM spans LEFT OUTER JOIN (SELECT spans_1.trace_id AS of_trace, (array_agg(spans_1.user_id ORDER BY spans_1.parent_span_id IS NOT NULL, spans_1.start_ns, spans_1.span_id) FILTER (WHERE spans_1.user_id IS NOT NULL))[%(param_1)s::INTEGER] AS trace_user_id
-FROM spans AS spans_1
-WHERE spans_1.project = %(project_1)s::VARCHAR AND spans_1.user_id IS NOT NULL AND spans_1.trace_id IN (SELECT DISTINCT spans_2.trace_id
-FROM spans AS spans_2
-WHERE spans_2.project = %(project_2)s::VARCHAR AND spans_2.user_id = %(user_id_1)s::VARCHAR) GROUP BY spans_1.trace_id) AS trace_values ON trace_values.of_trace = spans.trace_id
-WHERE spans.project = %(project_3)s::VARCHAR AND spans.counted = true AND spans.start_ns >= %(start_ns_1)s::BIGINT AND spans.start_ns <= %(start_ns_2)s::BIGINT AND spans.trace_id IN (SELECT DISTINCT spans_2.trace_id
-FROM spans AS spans_2
-WHERE spans_2.project = %(project_2)s::VARCHAR AND spans_2.user_id = %(user_id_1)s::VARCHAR) AND coalesce(spans.user_id, trace_values.trace_user_id) = %(coalesce_3)s::VARCHAR GROUP BY 1, 2, 3
- LIMIT %(param_2)s::INTEGER
+SELECT CAST(date_part('epoch', date_trunc('month', timezone('UTC', to_timestamp(spans.start_ns / 1000000000)))) AS BIGINT) AS bucket_start,
+  coalesce(spans.provider, %(coalesce_1)s::VARCHAR) AS provider_name,
+  coalesce(CASE WHEN (position('/' IN coalesce(spans.response_model, spans.request_model)) > %(position_1)s::INTEGER AND position('/' IN coalesce(spans.response_model, spans.request_model)) < length(coalesce(spans.response_model, spans.request_model)) AND spans.provider IS NOT NULL AND coalesce(spans.provider_inferred, false) = false AND (lower(substr(coalesce(spans.response_model, spans.request_model), %(substr_1)s::INTEGER, position('/' IN coalesce(spans.response_model, spans.request_model)) - %(position_2)s::INTEGER)) = lower(spans.provider) OR concat(spans.provider, '/', lower(substr(coalesce(spans.response_model, spans.request_model), %(substr_1)s::INTEGER, position('/' IN coalesce(spans.response_model, spans.request_model)) - %(position_2)s::INTEGER))) IN (… 60 parameters))) THEN substr(coalesce(spans.response_model, spans.request_model), position('/' IN coalesce(spans.response_model, spans.request_model)) + %(position_3)s::INTEGER) ELSE coalesce(spans.response_model, spans.request_model) END, %(coalesce_2)s::VARCHAR) AS model_label,
+  sum(spans.input_tokens) AS input_sum,
+  sum(spans.output_tokens) AS output_sum,
+  CAST(sum(CAST(coalesce(spans.cost_reported, spans.cost_computed) AS NUMERIC)) AS DOUBLE PRECISION) AS cost_sum
+FROM spans
+LEFT OUTER JOIN (
+    SELECT spans_1.trace_id AS of_trace,
+      (array_agg(spans_1.user_id ORDER BY spans_1.parent_span_id IS NOT NULL, spans_1.start_ns, spans_1.span_id) FILTER (WHERE spans_1.user_id IS NOT NULL))[%(param_1)s::INTEGER] AS trace_user_id
+    FROM spans AS spans_1
+    WHERE spans_1.project = %(project_1)s::VARCHAR
+      AND spans_1.user_id IS NOT NULL
+      AND spans_1.trace_id IN (
+        SELECT DISTINCT spans_2.trace_id
+        FROM spans AS spans_2
+        WHERE spans_2.project = %(project_2)s::VARCHAR
+          AND spans_2.user_id = %(user_id_1)s::VARCHAR)
+    GROUP BY spans_1.trace_id) AS trace_values ON trace_values.of_trace = spans.trace_id
+WHERE spans.project = %(project_3)s::VARCHAR
+  AND spans.counted = true
+  AND spans.start_ns >= %(start_ns_1)s::BIGINT
+  AND spans.start_ns <= %(start_ns_2)s::BIGINT
+  AND spans.trace_id IN (
+    SELECT DISTINCT spans_2.trace_id
+    FROM spans AS spans_2
+    WHERE spans_2.project = %(project_2)s::VARCHAR
+      AND spans_2.user_id = %(user_id_1)s::VARCHAR)
+  AND coalesce(spans.user_id, trace_values.trace_user_id) = %(coalesce_3)s::VARCHAR
+GROUP BY 1,
+  2,
+  3
+LIMIT %(param_2)s::INTEGER
 ;
