@@ -20,10 +20,8 @@ def caller_with(door: "Door", credential: str) -> Caller:
     PermissionDenied, with a sentence for the page."""
     peer = request.remote_addr or ""
     typed = credential.strip()
-    if ":" in typed:
-        headers = {"authorization": "Basic " + base64.b64encode(typed.encode()).decode()}
-    else:
-        headers = {"x-api-key": typed}
+    pair = "Basic " + base64.b64encode(typed.encode()).decode()
+    headers = {"authorization": pair} if ":" in typed else {"x-api-key": typed}
     try:
         caller = door.authenticate(headers, peer)
     except Unauthenticated:

@@ -13,11 +13,11 @@ export function h(tag, attributes = {}, ...children) {
     else if (name === "style") for (const [key, one] of Object.entries(value)) element.style.setProperty(key, one);
     else element.setAttribute(name, value === true ? "" : value);
   }
-  element.append(...children.flat().filter((child) => child !== null && child !== undefined && child !== false));
+  element.append(...children.flat(4).filter((child) => child !== null && child !== undefined && child !== false));
   return element;
 }
 
-export function fill(element, ...children) { element.replaceChildren(...children.flat().filter((child) => child !== null && child !== undefined)); }
+export function fill(element, ...children) { element.replaceChildren(...children.flat(4).filter((child) => child !== null && child !== undefined)); }
 
 export function setText(element, text) { if (element && element.textContent !== text) element.textContent = text; }
 

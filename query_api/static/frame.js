@@ -104,7 +104,7 @@ function draw() {
     return h("span", { class: "chip" }, h("span", { title: text }, h("b", {}, label), " ", text),
       h("button", { type: "button", "aria-label": `Remove filter ${label} ${text}`, onclick: () => state.removeFilter(name, value) }, "✕"));
   });
-  fill($("#chips"), chips);
+  if ($("#chips")) fill($("#chips"), chips);
   for (const anchor of $$("nav a[data-keep]")) anchor.href = state.link(new URL(anchor.href).pathname);
   for (const select of $$(".toolbar select[id]")) {
     const value = state.get(select.id);
@@ -147,6 +147,7 @@ const local = (ms) => new Date(ms - new Date(ms).getTimezoneOffset() * 60000).to
 
 function wireFilters() {
   const form = $("#add-filter form");
+  if (!form) return;
   const { name, value, without } = form.elements;
   fill(name, Object.entries(state.DIMENSIONS).map(([key, label]) => h("option", { value: key }, label)),
     h("option", { value: "status" }, "Status"), h("option", { value: "streaming" }, "Streaming"));

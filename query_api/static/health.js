@@ -17,7 +17,7 @@ const TABLES = {
     columns: [
       { key: "provider", label: "Provider", left: true, cell: (row) => none(row.provider) },
       { key: "model", label: "Model", left: true, cell: (row) => none(row.model) },
-      { key: "calls", label: "Calls", cell: (row) => link(format.exact(row.calls), { without: ["cost", ...(row.model === null ? ["model"] : [])], ...(row.model === null ? {} : { model: [row.model] }) }) },
+      { key: "calls", label: "Calls", cell: (row) => link(format.exact(row.calls), { without: ["price", ...(row.model === null ? ["model"] : [])], ...(row.model === null ? {} : { model: [row.model] }) }) },
       { key: "input_tokens", label: "Input tokens", cell: (row) => format.exact(row.input_tokens) },
       { key: "output_tokens", label: "Output tokens", cell: (row) => format.exact(row.output_tokens) },
       { key: "last", label: "Last", cell: (row) => time(row.last) },

@@ -35,7 +35,8 @@ const WHOLE = ["calls", "errors", "error_rate", "cost", "input_tokens", "output_
   ...["latency", "ttft", "tps", "tpot"].flatMap((name) => [`${name}_p50`, `${name}_p95`])];
 const stat = () => state.get("stat", "p50");
 const split = () => state.get("split");
-const offset = () => new Date().getTimezoneOffset() * 60;
+// Days begin at local midnight, and no plot has more bars than can be told apart.
+const buckets = () => ({ offset: new Date().getTimezoneOffset() * 60, points: 72 });
 
 const plots = Object.fromEntries($$("[data-plot]").map((figure) => {
   const name = figure.dataset.plot;
@@ -48,8 +49,8 @@ const plots = Object.fromEntries($$("[data-plot]").map((figure) => {
 async function load() {
   const tops = loadTops();
   tops.catch(() => {});
-  const whole = ask("/series", state.params({ measures: WHOLE.join(","), offset: offset() }), "whole");
-  const parts = split() ? ask("/series", state.params({ split: split(), measures: splitMeasures().join(","), offset: offset(), top: 8, rank: "cost" }), "parts") : null;
+  const whole = ask("/series", state.params({ measures: WHOLE.join(","), ...buckets() }), "whole");
+  const parts = split() ? ask("/series", state.params({ split: split(), measures: splitMeasures().join(","), ...buckets(), top: 8, rank: "cost" }), "parts") : null;
   whole.catch(() => {});
   parts?.catch(() => {});
   const figures = await ask("/overview", state.params());
@@ -61,7 +62,7 @@ async function load() {
   for (const figure of $$("[data-plot]")) {
     const name = figure.dataset.plot;
     const measures = split() ? PLOTS[name].of(stat()) : wholeMeasures(name).join(",");
-    $(".csv", figure).href = csvLink("/series", state.params({ measures, split: split() || null, offset: offset() }));
+    $(".csv", figure).href = csvLink("/series", state.params({ measures, split: split() || null, ...buckets() }));
   }
   await tops;
 }

@@ -91,17 +91,16 @@ export class Plot {
     const { width, height } = this.size();
     const stacked = this.stacked();
     const ordered = stacked ? [...lines].reverse() : lines;
-    const few = starts.length <= 60;
-    const bars = uPlot.paths.bars({ size: [few ? 0.82 : 0.9, 64], align: 0 });
+    const bars = uPlot.paths.bars({ size: [starts.length <= 75 ? 0.84 : 1, 64], align: 0 });
     const muted = colour("--muted"), grid = colour("--line-soft");
     const series = ordered.map((line) => {
       const stroke = colour(`--${line.colour}`);
       if (kind === "bars") return { label: line.label, stroke, fill: stroke, width: 0, paths: bars, points: { show: false } };
       return { label: line.label, stroke, width: line.faint ? 1 : 1.7, alpha: line.faint ? 0.75 : 1, dash: line.dashed ? [3, 3] : undefined,
-        points: { show: (plot, index) => lonely(plot.data[index]), size: 4, fill: stroke, width: 0 } };
+        points: { show: true, filter: (plot, index) => lonely(plot.data[index]), size: 4, fill: stroke, width: 0 } };
     });
     const options = {
-      width: Math.max(width, 50), height, padding: [8, 6, 0, 0],
+      width: Math.max(width, 50), height, padding: [8, 12, 0, 0],
       legend: { show: false },
       cursor: { sync: { key: "time", setSeries: false }, drag: { x: true, y: false, setScale: false }, y: false, points: { show: kind !== "bars", size: 6 } },
       scales: { x: { time: true, range: () => { const { min, max } = this.span(); return [min, max]; } }, y: { range: () => [0, this.top()] } },
@@ -176,12 +175,10 @@ export class Plot {
   }
 }
 
-// A value between two gaps would be invisible as a line.
+// Places of values between two gaps, which would be invisible as a line.
 function lonely(column) {
-  for (let index = 0; index < column.length; index += 1) {
-    if (column[index] !== null && (column[index - 1] ?? null) === null && (column[index + 1] ?? null) === null) return true;
-  }
-  return false;
+  const gap = (index) => (column[index] ?? null) === null;
+  return [...column.keys()].filter((index) => !gap(index) && gap(index - 1) && gap(index + 1));
 }
 
 export function spark(svg, values) {

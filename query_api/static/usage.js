@@ -8,7 +8,7 @@ import { noCalls, start } from "./frame.js";
 import { Plot, slot } from "./plot.js";
 import { named, table } from "./table.js";
 
-const MEASURES = ["calls", "input_tokens", "cache_read_tokens", "cache_write_tokens", "output_tokens", "reasoning_tokens", "cost", "cost_per_call", "calls_without_cost"];
+const MEASURES = ["calls", "input_tokens", "cache_read_tokens", "cache_write_tokens", "output_tokens", "reasoning_tokens", "cost", "cost_per_call", "unpriced_calls"];
 const offset = () => new Date().getTimezoneOffset() * 60;
 const plots = Object.fromEntries($$("[data-plot]").map((figure) => [figure.dataset.plot, new Plot($(".canvas", figure), {
   unit: figure.dataset.plot === "cost" ? "USD" : "tokens", onZoom: state.setWindow,
@@ -46,7 +46,7 @@ async function load() {
       column("reasoning_tokens", "reasoning", format.exact),
       column("cost_per_call", "Cost a call", format.money, { sort: "costliest" }),
       { key: "cost", label: "Cost", sort: "cost", cell: (row) => {
-        const missing = row.calls_without_cost ? h("span", { class: "badge warn", title: `${format.exact(row.calls_without_cost)} calls have no cost` }, row.calls_without_cost === row.calls ? "no price" : "partly") : null;
+        const missing = row.unpriced_calls ? h("span", { class: "badge warn", title: `${format.exact(row.unpriced_calls)} calls have tokens and no price` }, row.unpriced_calls === row.calls ? "no price" : "partly") : null;
         return row.model === undefined ? format.money(row.cost) : [missing, missing ? " " : null, h("a", { href: calls(row, { sort: "costliest" }) }, format.money(row.cost))];
       } },
     ],

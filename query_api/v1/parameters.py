@@ -139,7 +139,7 @@ def _id(hexadecimal: str, size: int, what: str) -> bytes:
 FILTERS: dict[str, str] = {
     **{name: dimension.meaning for name, dimension in DIMENSIONS.items()},
     "tag": "a tag of the trace, or key=value of the call's own request tags",
-    "without": "dimensions, or cost, tokens, ttft, that the call lacks",
+    "without": "dimensions, or cost, price, tokens, ttft, that the call lacks",
     "status": "ok or error",
     "streaming": "true for streamed answers, false for others",
 }

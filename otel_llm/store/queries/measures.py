@@ -67,6 +67,10 @@ def _tokens(functions: Functions) -> Column:
     return _sum("input_tokens")(functions) + _sum("output_tokens")(functions)
 
 
+def _unpriced() -> Column:
+    return sa.and_(call.cost().is_(None), sa.or_(SPAN.input_tokens.is_not(None), SPAN.output_tokens.is_not(None)))
+
+
 def _ttft_sum(functions: Functions) -> Column:
     return functions.exact_sum(SPAN.ttft_ns)
 
@@ -83,7 +87,7 @@ MEASURES: dict[str, Measure] = {
     "cache_read_tokens": Measure("input tokens read from a cache", "tokens", _sum("cache_read_tokens"), True),
     "cache_write_tokens": Measure("input tokens written to a cache", "tokens", _sum("cache_write_tokens"), True),
     "reasoning_tokens": Measure("output tokens spent on reasoning", "tokens", _sum("reasoning_tokens"), True),
-    "calls_without_cost": Measure("calls without a cost", "calls", _count_if(lambda: call.cost().is_(None)), True),
+    "unpriced_calls": Measure("calls with tokens and without a cost", "calls", _count_if(_unpriced), True),
     "calls_with_ttft": Measure(
         "calls with a time to first token", "calls", lambda functions: sa.func.count(SPAN.ttft_ns), True
     ),

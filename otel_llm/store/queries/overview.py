@@ -21,7 +21,7 @@ HEADLINES = (
     "output_tokens",
     "cache_read_tokens",
     "reasoning_tokens",
-    "calls_without_cost",
+    "unpriced_calls",
     "calls_with_ttft",
     "latency_avg",
     "latency_p50",

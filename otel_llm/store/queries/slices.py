@@ -55,6 +55,7 @@ DIMENSIONS: dict[str, Dimension] = {
 
 LACKING: dict[str, Callable[[], Column]] = {
     "cost": lambda: call.cost().is_(None),
+    "price": lambda: sa.and_(call.cost().is_(None), sa.or_(SPAN.input_tokens.is_not(None), SPAN.output_tokens.is_not(None))),
     "tokens": lambda: sa.and_(SPAN.input_tokens.is_(None), SPAN.output_tokens.is_(None)),
     "ttft": lambda: SPAN.ttft_ns.is_(None),
 }

@@ -19,7 +19,7 @@ STEPS_S = (
     *(1, 5, 10, 30),
     *(minutes * _MINUTE for minutes in (1, 2, 5, 10, 15, 30)),
     *(hours * _HOUR for hours in (1, 2, 3, 6, 12)),
-    *(days * _DAY for days in (1, 7, 30, 90, 365)),
+    *(days * _DAY for days in (1, 2, 7, 30, 90, 365)),
 )
 """Widths a person can read off an axis."""
 TARGET_BUCKETS = 120
