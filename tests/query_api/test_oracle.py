@@ -86,9 +86,19 @@ def test_langdb_usage(seeded_world: World, start_end: tuple[int, int], users: di
         same(server.post("/usage/models", body), {"models": oracle.usage_models(body), **period})
 
 
-@pytest.mark.parametrize("groups", [[], ["provider"], ["model"], ["tag"], ["tag", "provider"], ["model", "tag", "provider"]])
-@pytest.mark.parametrize("tag_keys", [None, ["env"], ["we/ird~key", "nope", "team"]])
-@pytest.mark.parametrize("users", [{}, {"user_id": "ann"}])
+GROUPINGS: list[tuple[list[str], list[str] | None, dict[str, Any]]] = [
+    ([], None, {}),
+    ([], None, {"user_id": "ann"}),
+    (["provider"], ["env"], {}),
+    (["model"], None, {"user_tags": ["alpha"]}),
+    (["tag"], None, {}),
+    (["tag"], ["we/ird~key", "nope", "team"], {}),
+    (["tag", "provider"], ["env"], {"user_id": "ann"}),
+    (["model", "tag", "provider"], None, {}),
+]
+
+
+@pytest.mark.parametrize(("groups", "tag_keys", "users"), GROUPINGS)
 def test_langdb_analytics(seeded_world: World, groups: list[str], tag_keys: list[str] | None, users: dict[str, Any]) -> None:
     server, oracle = seeded_world
     start, end = RANGES[0]
