@@ -91,7 +91,7 @@ def reach(store: StoreOptions, *, create: bool = False) -> Iterator["Engine | Se
         return
     settings = store.settings()
     try:
-        engine = _open(settings, create=create)
+        engine = open_store(settings, create=create)
     except StoreBusy as busy:
         client = ServerClient(owner_address(settings), store.api_key)
         try:
@@ -115,7 +115,8 @@ def owner_address(settings: "Settings") -> str:
     return read_note(settings.database_url) or f"{scheme}://{reachable(settings.host)}:{settings.api_port}"
 
 
-def _open(settings: "Settings", *, create: bool) -> "Engine":
+def open_store(settings: "Settings", *, create: bool) -> "Engine":
+    """The store of these settings. Raises StoreError when it is not there and not to be created."""
     from otel_llm.database_url import duckdb_file
     from otel_llm.errors import StoreError
     from otel_llm.store.open import open_engine

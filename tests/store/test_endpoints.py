@@ -19,7 +19,8 @@ from tests.query_api.world import world
 from .sql_text import laid_out
 
 SNAPSHOTS = Path(__file__).parent / "snapshots"
-ROWS, FINDINGS = world(seed=7, traces=150)
+ROWS, _FINDINGS = world(seed=7, traces=150)
+FINDINGS = [each._replace(finding_key=each.finding_key.rjust(16, b"\0")) for each in _FINDINGS]
 TRACE = max(ROWS, key=lambda row: (sum(row["trace_id"] == other["trace_id"] for other in ROWS), row["span_id"]))
 
 

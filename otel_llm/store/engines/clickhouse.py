@@ -73,7 +73,7 @@ class _Bytes(sa.LargeBinary):
         return sa.func.unhex(bindvalue, type_=self)
 
     def result_processor(self, dialect: sa.Dialect, coltype: object) -> Callable[[Any], Any]:
-        return lambda value: value if value is None or isinstance(value, bytes) else value.encode("latin-1")
+        return lambda value: value if value is None else bytes(value)
 
 
 class ClickHouseEngine(Engine):

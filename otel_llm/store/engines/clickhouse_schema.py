@@ -28,7 +28,9 @@ _TYPES: dict[type[sa.types.TypeEngine[Any]], str] = {
     sa.Boolean: "Bool",
     sa.LargeBinary: "String",
 }
-_FIXED = {"trace_id": 16, "span_id": 8, "parent_span_id": 8, "suppressed_by": 8, "secret_sha256": 32}
+_FIXED = {"trace_id": 16, "span_id": 8, "parent_span_id": 8, "suppressed_by": 8, "secret_sha256": 32} | dict.fromkeys(
+    ("finding_key", "point_key"), 16
+)
 _FEW_VALUES = frozenset(
     {
         "agent_name",
