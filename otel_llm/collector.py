@@ -7,6 +7,7 @@ from otel_llm.accounting import Accounting
 from otel_llm.budget import Budget
 from otel_llm.config import Settings
 from otel_llm.conventions.content import ContentPolicy
+from otel_llm.latency import LatencyHistogram
 from otel_llm.pipeline import Pipeline
 from otel_llm.pricing import Pricer
 from otel_llm.store.open import open_engine
@@ -25,6 +26,7 @@ class Collector:
         self.ports: dict[str, int] = {}
         """Ports that are really served (``grpc``, ``otlp_http``, ``api``): a configured 0 is a free one."""
         self.accounting = Accounting()
+        self.commit_latency = LatencyHistogram()
         self.budget = Budget(settings.ingest_budget_bytes)
         self.pricer = Pricer.from_settings(settings)
         self.engine = open_engine(settings.database_url, settings)
@@ -35,6 +37,7 @@ class Collector:
             max_spans=settings.commit_max_spans,
             margin_ns=settings.related_margin_s * _NS,
             interval_s=settings.commit_interval_ms / 1000,
+            on_commit=lambda seconds, spans: self.commit_latency.observe(seconds),
         )
         self.retention = Retention(self.engine, settings.retention, settings.retention_interval_s)
         self.pipeline = Pipeline(self.writer, self.pricer, self.accounting, ContentPolicy.from_settings(settings))

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from flask import Blueprint, Flask
 
-from query_api import admin, agentlens, dashboard, flashback, health, langdb, langfuse, openapi, reports, v1
+from query_api import admin, agentlens, dashboard, flashback, health, langdb, langfuse, openapi, prometheus, reports, v1
 from query_api.answers import add_security_headers
 from query_api.compression import compress_answers
 from query_api.cross_origin import allow_origins
@@ -25,6 +25,7 @@ BLUEPRINTS: tuple[Callable[["Collector"], Blueprint], ...] = (
     admin.blueprint,
     v1.blueprint,
     dashboard.blueprint,
+    prometheus.blueprint,
 )
 MAX_BODY_BYTES = 1024 * 1024
 """The largest documented body is a few kB of tag keys."""

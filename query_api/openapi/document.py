@@ -8,13 +8,13 @@ from flask import Blueprint, Response
 
 from otel_llm import __version__
 from query_api.answers import answer
-from query_api.openapi import agentlens, flashback, house, langdb, langfuse, reports
+from query_api.openapi import agentlens, flashback, house, langdb, langfuse, reports, v1
 from query_api.openapi.parts import Json
 
 if TYPE_CHECKING:
     from otel_llm.collector import Collector
 
-MODULES: tuple[ModuleType, ...] = (langfuse, langdb, flashback, agentlens, reports, house)
+MODULES: tuple[ModuleType, ...] = (langfuse, langdb, flashback, agentlens, reports, v1, house)
 """Each has PATHS and SCHEMAS."""
 _STRANGERS_SEE = __version__.partition(".")[0]
 """The whole version is told to keys only."""

@@ -11,11 +11,14 @@ from flask.testing import FlaskClient
 from otel_llm.access import Door, Scope
 from otel_llm.access.keys import NewKey
 from otel_llm.accounting import Accounting
+from otel_llm.budget import Budget
 from otel_llm.config import Settings
+from otel_llm.latency import LatencyHistogram
 from otel_llm.spans import Finding, SpanBatch
 from otel_llm.store import schema
 from otel_llm.store.engines.base import Change, Engine
 from otel_llm.store.open import open_engine
+from otel_llm.store.writer import Writer
 from query_api import create_app
 
 
@@ -27,6 +30,10 @@ class QueryServer:
         self.engine: Engine = open_engine(self.settings.database_url, self.settings)
         self.door = Door(self.engine, self.settings)
         self.accounting = Accounting()
+        self.budget = Budget(self.settings.ingest_budget_bytes)
+        self.writer = Writer(self.engine, lambda batch, rows: None, max_spans=1, margin_ns=0)
+        self.commit_latency = LatencyHistogram()
+        self.ports = {"grpc": 4317, "otlp_http": 4318}
         self.app = create_app(SimpleNamespace(**vars(self)))  # type: ignore[arg-type]  # all that the app reads
         self.client: FlaskClient = self.app.test_client()
 
