@@ -1,0 +1,167 @@
+"""What is PostgreSQL's own: partitions, statistics, locks."""
+
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+import sqlalchemy as sa
+
+from otel_llm.config import Settings
+from otel_llm.errors import QueryTimeout
+from otel_llm.store import schema
+from otel_llm.store.engines.base import Engine, WriteConflict
+from otel_llm.store.open import open_engine
+from otel_llm.store.queries.reading import reading
+
+from .rows import SECOND, span
+from .test_resolution import commit, stored
+
+pytest.importorskip("psycopg", reason="psycopg is not installed (pip install 'otel-llm[postgres]')")
+from otel_llm.store.engines import postgresql_schema as ddl
+from otel_llm.store.engines.postgresql import PostgreSQLEngine
+from otel_llm.store.engines.postgresql_session import BUCKETS, _buckets
+
+WEEK = 7 * 86_400 * SECOND
+
+
+@pytest.fixture
+def postgresql(new_postgresql: Callable[[], str]) -> Iterator[PostgreSQLEngine]:
+    """An open, empty engine."""
+    engine = open_engine(new_postgresql(), Settings())
+    assert isinstance(engine, PostgreSQLEngine)
+    yield engine
+    engine.close()
+
+
+def ask(engine: Engine, query: str) -> list[tuple[object, ...]]:
+    with engine.sql.connect() as connection:
+        return [tuple(row) for row in connection.exec_driver_sql(query)]
+
+
+def partitions(engine: Engine) -> dict[str, int]:
+    """Rows by partition, of those that have some."""
+    return {
+        str(name): int(str(rows)) for name, rows in ask(engine, "SELECT tableoid::regclass, count(*) FROM spans GROUP BY 1")
+    }
+
+
+def test_each_week_has_a_table_named_after_its_monday(postgresql: PostgreSQLEngine) -> None:
+    monday = 1_766_966_400 * SECOND  # 2025-12-29
+    commit(
+        postgresql,
+        span(trace=1, start_ns=monday - 1),
+        span(trace=2, start_ns=monday),
+        span(trace=3, start_ns=monday + WEEK - 1),
+    )
+    assert partitions(postgresql) == {"spans_20251222": 1, "spans_20251229": 2}
+
+
+def test_the_next_weeks_table_is_made_a_day_early(postgresql: PostgreSQLEngine) -> None:
+    week = ddl.week_of(time.time_ns())
+    last_day = ddl.bounds(week)[1] - SECOND
+    commit(postgresql, span(start_ns=last_day))
+    names = {
+        str(row[0]) for row in ask(postgresql, "SELECT inhrelid::regclass FROM pg_inherits WHERE inhparent = 'spans'::regclass")
+    }
+    assert {ddl.table_of(week), ddl.table_of(week + 1)} <= names
+
+
+def test_spans_of_odd_times_make_no_tables(postgresql: PostgreSQLEngine) -> None:
+    commit(postgresql, *(span(trace=year, start_ns=year * 52 * WEEK) for year in range(1, 250)))
+    assert partitions(postgresql) == {ddl.OTHER: 249}
+
+
+def test_rows_move_when_their_week_gets_its_table(postgresql: PostgreSQLEngine) -> None:
+    now = time.time_ns()
+    commit(
+        postgresql, span(trace=1, start_ns=now - 8 * WEEK), span(trace=2, start_ns=0), span(trace=3, start_ns=now - 9 * WEEK)
+    )
+    assert partitions(postgresql) == {ddl.OTHER: 3}, "a commit over decades makes no tables"
+    assert commit(postgresql, span(trace=1, start_ns=now - 8 * WEEK), span(trace=4, start_ns=now - 8 * WEEK)) == 1
+    assert partitions(postgresql) == {ddl.OTHER: 2, ddl.table_of(ddl.week_of(now - 8 * WEEK)): 2}
+
+
+def test_when_no_table_can_be_made_rows_are_stored_all_the_same(postgresql: PostgreSQLEngine) -> None:
+    now = time.time_ns()
+    with postgresql.sql.begin() as reader:
+        reader.exec_driver_sql(f"LOCK TABLE {ddl.OTHER} IN ACCESS SHARE MODE")  # a long question
+        started = time.monotonic()
+        commit(postgresql, span(start_ns=now - 20 * WEEK))
+        assert time.monotonic() - started < 5
+        commit(postgresql, span(trace=2, start_ns=now - 20 * WEEK))
+        assert time.monotonic() - started < 6, "it is not tried again at once"
+    assert partitions(postgresql) == {ddl.OTHER: 2}
+
+
+def test_retention_drops_whole_weeks(postgresql: PostgreSQLEngine) -> None:
+    now = time.time_ns()
+    commit(postgresql, *(span(trace=number, start_ns=now - 5 * WEEK) for number in range(1, 50)))
+    commit(postgresql, span(trace=99, start_ns=now))
+    table = ddl.table_of(ddl.week_of(now - 5 * WEEK))
+    assert partitions(postgresql)[table] == 49
+    assert postgresql.delete_spans(None, now - 2 * WEEK, 10) == 49, "at once, whatever the step"
+    assert ask(postgresql, f"SELECT to_regclass('{table}')") == [(None,)]
+    assert commit(postgresql, span(trace=1, start_ns=now - 5 * WEEK)) == 0, "its week may come again"
+    assert len(stored(postgresql)) == 2
+
+
+def test_long_questions_do_not_stop_retention(postgresql: PostgreSQLEngine) -> None:
+    now = time.time_ns()
+    commit(postgresql, *(span(trace=number, start_ns=now - 5 * WEEK) for number in range(1, 50)))
+    with postgresql.sql.begin() as reader:
+        reader.exec_driver_sql("LOCK TABLE spans IN ACCESS SHARE MODE")
+        assert postgresql.delete_spans(None, now - 2 * WEEK, 10) == 49, "row by row: all of one start"
+    assert stored(postgresql) == {}
+
+
+def test_the_planner_knows_the_table_as_a_whole_soon_after_it_grew(postgresql: PostgreSQLEngine) -> None:
+    commit(postgresql, *(span(trace=number) for number in range(1, 1_500)))
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline:
+        if ask(postgresql, "SELECT 1 FROM pg_stats WHERE tablename = 'spans' AND attname = 'trace_id' AND inherited"):
+            return
+        time.sleep(0.05)
+    pytest.fail("spans was never analysed")
+
+
+def test_a_key_that_comes_up_later_is_tried_not_waited_for(postgresql: PostgreSQLEngine) -> None:
+    """Two units of work that each hold what the other needs next: the second starts again instead of waiting."""
+    first, second = ("default", b"a" * 16), ("default", b"b" * 16)
+    assert _buckets([first], []) != _buckets([second], [])
+    other = open_engine(str(postgresql.url.render_as_string(hide_password=False)), Settings())
+    with other.write([second]) as holder:
+        with pytest.raises(WriteConflict) as conflict, postgresql.write([first]) as session:
+            session.related([second], (), 0, 1)
+        assert second in conflict.value.traces
+        holder.related([first], (), 0, 1)
+    other.close()
+
+
+def test_locks_are_bounded(postgresql: PostgreSQLEngine) -> None:
+    traces = [("default", number.to_bytes(16, "big")) for number in range(5_000)]
+    responses = [("default", f"r{number}") for number in range(5_000)]
+    with postgresql.write(traces, responses):
+        held = ask(postgresql, "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'")
+    assert held == [(2 * BUCKETS,)]
+
+
+def test_a_query_is_stopped_in_time(postgresql: PostgreSQLEngine) -> None:
+    started = time.monotonic()
+    with pytest.raises(QueryTimeout), reading(postgresql, 0.3) as reader:
+        reader.rows(sa.select(sa.func.pg_sleep(20)))
+    assert time.monotonic() - started < 5
+    with reading(postgresql, 5) as reader:
+        assert reader.row(sa.select(sa.func.count()).select_from(schema.spans)) == (0,)
+
+
+def test_commits_are_durable_even_where_the_server_is_set_up_otherwise(new_postgresql: Callable[[], str]) -> None:
+    url = new_postgresql()
+    admin = sa.create_engine(url, isolation_level="AUTOCOMMIT", poolclass=sa.NullPool)
+    with admin.connect() as connection:
+        connection.exec_driver_sql(f"ALTER DATABASE {sa.make_url(url).database} SET synchronous_commit = off")
+    engine = open_engine(url, Settings())
+    assert isinstance(engine, PostgreSQLEngine)
+    commit(engine, span())
+    assert engine._writer is not None
+    assert engine._writer.execute("SHOW synchronous_commit").fetchone() == ("on",)
+    engine.close()
