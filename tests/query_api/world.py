@@ -123,7 +123,7 @@ def _finding(pick: random.Random, project: str, number: int, trace_id: bytes, sp
         project,
         trace_id,
         span["span_id"] if span else pick.randbytes(8),
-        number.to_bytes(8, "big", signed=True),
+        number.to_bytes(16, "big", signed=True),
         (span["start_ns"] if span else FIRST) + pick.randrange(2 * DAY),
         "policy",
         "no secrets",
