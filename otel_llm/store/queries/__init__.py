@@ -9,5 +9,5 @@
 ``reading``         runs statements with a time limit and a row limit
 
 ``usage``, ``analytics``, ``llm_summary``, ``recent_calls``, ``daily_observations`` and ``ai_stats`` (with
-``call_findings``) each answer one question with them; the query API, the dashboard and the command line all ask here.
+``attribution``) each answer one question with them; the query API, the dashboard and the command line all ask here.
 """
