@@ -38,9 +38,11 @@ export async function refresh() {
   try {
     const first = shown ? null : ask("/info");
     const loading = load();
-    if (first && !(await first).spans) {
-      loading.catch(() => {});
-      return await welcome();
+    loading.catch(() => {});
+    const info = await first;
+    if (info && !info.spans) {
+      await loading.catch(() => {});
+      return welcome(info);
     }
     view.hidden = false;
     await loading;
@@ -52,7 +54,7 @@ export async function refresh() {
   } finally {
     view.classList.remove("stale");
     view.removeAttribute("aria-busy");
-    if (state.isLive()) timer = setTimeout(() => (document.hidden ? null : refresh()), LIVE_MS[state.range()] ?? SLOW_LIVE_MS);
+    if (state.isLive() && !$("#banner.welcome")) timer = setTimeout(() => (document.hidden ? null : refresh()), LIVE_MS[state.range()] ?? SLOW_LIVE_MS);
   }
 }
 
@@ -76,7 +78,8 @@ function failed(error) {
 
 // Nothing in this window although the store has spans: says where the data is.
 export async function noCalls() {
-  const info = await ask("/info");
+  const info = await ask("/info", null, "newest");
+  if (!info.spans) return;
   const filtered = state.filters().length > 0;
   const last = info.last ? Date.parse(info.last) : null;
   banner("empty",
@@ -180,8 +183,7 @@ function wireLive() {
 }
 
 // An empty store: how to send the first span, to the ports that are really served.
-async function welcome() {
-  const info = await ask("/info");
+function welcome(info) {
   const host = location.hostname.includes(":") ? `[${location.hostname.replace(/[[\]]/g, "")}]` : location.hostname;
   const scheme = info.tls ? "https" : "http";
   const http = `${scheme}://${host}:${info.otlp_http_port}`;
@@ -209,6 +211,7 @@ async function welcome() {
     h("ol", {}, steps.map(([title, text, code]) => h("li", {}, h("h2", {}, title), text ? h("p", { class: "muted" }, text) : null,
       h("div", { class: "snippet" }, h("pre", { tabindex: "0" }, h("code", {}, code)), h("button", { type: "button", "aria-label": `Copy: ${title}`, onclick: () => copy(code) }, "Copy"))))),
     h("p", {}, h("span", { class: "waiting-dot" }), `Waiting for spans in the project ${info.project}`));
+  clearTimeout(timer);
   const look = async () => {
     try {
       if ((await ask("/info")).spans) { banner(null); $("#toolbar").hidden = false; return refresh(); }
