@@ -15,6 +15,7 @@ from otel_llm.store.queries.call import SPAN, Column
 from otel_llm.store.queries.metrics import METRICS
 
 _MS = 1e-6  # from ns
+_ZERO: Column = sa.literal_column("0.0", sa.Double())
 
 
 class Measure(NamedTuple):
@@ -60,7 +61,8 @@ def _double(value: Column) -> Column:
 
 
 def _ratio(over: Callable[[Functions], Column], under: Callable[[Functions], Column]) -> Callable[[Functions], Column]:
-    return lambda functions: _double(over(functions)) / sa.func.nullif(_double(under(functions)), 0.0)
+    # typed, or SQLAlchemy makes the divisor a decimal, which large sums do not fit
+    return lambda functions: _double(over(functions)) / sa.func.nullif(_double(under(functions)), _ZERO, type_=sa.Double())
 
 
 def _tokens(functions: Functions) -> Column:

@@ -1,11 +1,11 @@
 SELECT count(*) AS `m_calls`,
   sum(CASE WHEN (`spans`.`error` = true) THEN %(param_1)s ELSE %(param_2)s END) AS `m_errors`,
-  CAST(sum(CASE WHEN (`spans`.`error` = true) THEN %(param_3)s ELSE %(param_4)s END) AS DOUBLE) / CAST(nullif(CAST(count(*) AS DOUBLE), %(nullif_1)s) AS NUMERIC) AS `m_error_rate`,
+  CAST(sum(CASE WHEN (`spans`.`error` = true) THEN %(param_3)s ELSE %(param_4)s END) AS DOUBLE) / CAST(nullif(CAST(count(*) AS DOUBLE), 0.0) AS DOUBLE) AS `m_error_rate`,
   sumKahanOrNull(coalesce(`spans`.`cost_reported`, `spans`.`cost_computed`)) AS `m_cost`,
   coalesce(sumOrNull(toInt128(`spans`.`input_tokens`)), %(coalesce_1)s) + coalesce(sumOrNull(toInt128(`spans`.`output_tokens`)), %(coalesce_2)s) AS `m_tokens`,
   coalesce(sumOrNull(toInt128(`spans`.`input_tokens`)), %(coalesce_3)s) AS `m_input_tokens`,
   coalesce(sumOrNull(toInt128(`spans`.`output_tokens`)), %(coalesce_4)s) AS `m_output_tokens`,
-  CAST(coalesce(sumOrNull(toInt128(`spans`.`input_tokens`)), %(coalesce_5)s) + coalesce(sumOrNull(toInt128(`spans`.`output_tokens`)), %(coalesce_6)s) AS DOUBLE) / CAST(nullif(CAST(sumOrNull(toInt128(`spans`.`end_ns` - `spans`.`start_ns`)) AS DOUBLE), %(nullif_2)s) AS NUMERIC) AS `m_tps`
+  CAST(coalesce(sumOrNull(toInt128(`spans`.`input_tokens`)), %(coalesce_5)s) + coalesce(sumOrNull(toInt128(`spans`.`output_tokens`)), %(coalesce_6)s) AS DOUBLE) / CAST(nullif(CAST(sumOrNull(toInt128(`spans`.`end_ns` - `spans`.`start_ns`)) AS DOUBLE), 0.0) AS DOUBLE) AS `m_tps`
 FROM `spans`
 WHERE `spans`.`project` = %(project_1)s
   AND `spans`.`counted` = true
@@ -34,7 +34,7 @@ FROM (
       coalesce(`spans`.`response_model`, `spans`.`request_model`) AS `d_1`,
       count(*) AS `m_calls`,
       sum(CASE WHEN (`spans`.`error` = true) THEN %(param_1)s ELSE %(param_2)s END) AS `m_errors`,
-      CAST(sum(CASE WHEN (`spans`.`error` = true) THEN %(param_3)s ELSE %(param_4)s END) AS DOUBLE) / CAST(nullif(CAST(count(*) AS DOUBLE), %(nullif_1)s) AS NUMERIC) AS `m_error_rate`,
+      CAST(sum(CASE WHEN (`spans`.`error` = true) THEN %(param_3)s ELSE %(param_4)s END) AS DOUBLE) / CAST(nullif(CAST(count(*) AS DOUBLE), 0.0) AS DOUBLE) AS `m_error_rate`,
       sumKahanOrNull(coalesce(`spans`.`cost_reported`, `spans`.`cost_computed`)) AS `m_cost`,
       coalesce(sumOrNull(toInt128(`spans`.`input_tokens`)), %(coalesce_1)s) + coalesce(sumOrNull(toInt128(`spans`.`output_tokens`)), %(coalesce_2)s) AS `m_tokens`,
       coalesce(sumOrNull(toInt128(`spans`.`input_tokens`)), %(coalesce_3)s) AS `m_input_tokens`,
@@ -42,7 +42,7 @@ FROM (
       CASE WHEN isNaN(arrayElement(quantilesExactInclusive(0.5, 0.95)(toFloat64(`spans`.`end_ns` - `spans`.`start_ns`)), %(arrayElement_1)s)) THEN NULL ELSE arrayElement(quantilesExactInclusive(0.5, 0.95)(toFloat64(`spans`.`end_ns` - `spans`.`start_ns`)), %(arrayElement_1)s) END AS `m_latency_p50`,
       CASE WHEN isNaN(arrayElement(quantilesExactInclusive(0.5, 0.95)(toFloat64(`spans`.`end_ns` - `spans`.`start_ns`)), %(arrayElement_2)s)) THEN NULL ELSE arrayElement(quantilesExactInclusive(0.5, 0.95)(toFloat64(`spans`.`end_ns` - `spans`.`start_ns`)), %(arrayElement_2)s) END AS `m_latency_p95`,
       CASE WHEN isNaN(arrayElement(quantilesExactInclusive(0.5)(toFloat64(`spans`.`ttft_ns`)), %(arrayElement_3)s)) THEN NULL ELSE arrayElement(quantilesExactInclusive(0.5)(toFloat64(`spans`.`ttft_ns`)), %(arrayElement_3)s) END AS `m_ttft_p50`,
-      CAST(coalesce(sumOrNull(toInt128(`spans`.`input_tokens`)), %(coalesce_5)s) + coalesce(sumOrNull(toInt128(`spans`.`output_tokens`)), %(coalesce_6)s) AS DOUBLE) / CAST(nullif(CAST(sumOrNull(toInt128(`spans`.`end_ns` - `spans`.`start_ns`)) AS DOUBLE), %(nullif_2)s) AS NUMERIC) AS `m_tps`,
+      CAST(coalesce(sumOrNull(toInt128(`spans`.`input_tokens`)), %(coalesce_5)s) + coalesce(sumOrNull(toInt128(`spans`.`output_tokens`)), %(coalesce_6)s) AS DOUBLE) / CAST(nullif(CAST(sumOrNull(toInt128(`spans`.`end_ns` - `spans`.`start_ns`)) AS DOUBLE), 0.0) AS DOUBLE) AS `m_tps`,
       max(`spans`.`start_ns`) AS `last_ns`
     FROM `spans`
     LEFT OUTER JOIN (

@@ -1,17 +1,17 @@
 SELECT count(*) AS m_calls,
   sum(CASE WHEN (spans.error = true) THEN $1 ELSE $2 END) AS m_errors,
-  CAST(sum(CASE WHEN (spans.error = true) THEN $3 ELSE $4 END) AS DOUBLE PRECISION) / nullif(CAST(count(*) AS DOUBLE PRECISION), $5) AS m_error_rate,
+  CAST(sum(CASE WHEN (spans.error = true) THEN $3 ELSE $4 END) AS DOUBLE PRECISION) / nullif(CAST(count(*) AS DOUBLE PRECISION), 0.0) AS m_error_rate,
   fsum(coalesce(spans.cost_reported, spans.cost_computed)) AS m_cost,
-  coalesce(sum(spans.input_tokens), $6) + coalesce(sum(spans.output_tokens), $7) AS m_tokens,
-  coalesce(sum(spans.input_tokens), $8) AS m_input_tokens,
-  coalesce(sum(spans.output_tokens), $9) AS m_output_tokens,
-  CAST(coalesce(sum(spans.input_tokens), $10) + coalesce(sum(spans.output_tokens), $11) AS DOUBLE PRECISION) / nullif(CAST(sum(spans.end_ns - spans.start_ns) AS DOUBLE PRECISION), $12) AS m_tps
+  coalesce(sum(spans.input_tokens), $5) + coalesce(sum(spans.output_tokens), $6) AS m_tokens,
+  coalesce(sum(spans.input_tokens), $7) AS m_input_tokens,
+  coalesce(sum(spans.output_tokens), $8) AS m_output_tokens,
+  CAST(coalesce(sum(spans.input_tokens), $9) + coalesce(sum(spans.output_tokens), $10) AS DOUBLE PRECISION) / nullif(CAST(sum(spans.end_ns - spans.start_ns) AS DOUBLE PRECISION), 0.0) AS m_tps
 FROM spans
-WHERE spans.project = $13
+WHERE spans.project = $11
   AND spans.counted = true
-  AND spans.start_ns >= $14
-  AND spans.start_ns <= $15
-LIMIT $16
+  AND spans.start_ns >= $12
+  AND spans.start_ns <= $13
+LIMIT $14
 ;
 
 SELECT all_groups.d_0,
@@ -34,40 +34,40 @@ FROM (
       coalesce(spans.response_model, spans.request_model) AS d_1,
       count(*) AS m_calls,
       sum(CASE WHEN (spans.error = true) THEN $1 ELSE $2 END) AS m_errors,
-      CAST(sum(CASE WHEN (spans.error = true) THEN $3 ELSE $4 END) AS DOUBLE PRECISION) / nullif(CAST(count(*) AS DOUBLE PRECISION), $5) AS m_error_rate,
+      CAST(sum(CASE WHEN (spans.error = true) THEN $3 ELSE $4 END) AS DOUBLE PRECISION) / nullif(CAST(count(*) AS DOUBLE PRECISION), 0.0) AS m_error_rate,
       fsum(coalesce(spans.cost_reported, spans.cost_computed)) AS m_cost,
-      coalesce(sum(spans.input_tokens), $6) + coalesce(sum(spans.output_tokens), $7) AS m_tokens,
-      coalesce(sum(spans.input_tokens), $8) AS m_input_tokens,
-      coalesce(sum(spans.output_tokens), $9) AS m_output_tokens,
+      coalesce(sum(spans.input_tokens), $5) + coalesce(sum(spans.output_tokens), $6) AS m_tokens,
+      coalesce(sum(spans.input_tokens), $7) AS m_input_tokens,
+      coalesce(sum(spans.output_tokens), $8) AS m_output_tokens,
       list_extract(quantile_cont(spans.end_ns - spans.start_ns, [0.5, 0.95]), 1) AS m_latency_p50,
       list_extract(quantile_cont(spans.end_ns - spans.start_ns, [0.5, 0.95]), 2) AS m_latency_p95,
       list_extract(quantile_cont(spans.ttft_ns, [0.5]), 1) AS m_ttft_p50,
-      CAST(coalesce(sum(spans.input_tokens), $10) + coalesce(sum(spans.output_tokens), $11) AS DOUBLE PRECISION) / nullif(CAST(sum(spans.end_ns - spans.start_ns) AS DOUBLE PRECISION), $12) AS m_tps,
+      CAST(coalesce(sum(spans.input_tokens), $9) + coalesce(sum(spans.output_tokens), $10) AS DOUBLE PRECISION) / nullif(CAST(sum(spans.end_ns - spans.start_ns) AS DOUBLE PRECISION), 0.0) AS m_tps,
       max(spans.start_ns) AS last_ns
     FROM spans
     LEFT OUTER JOIN (
         SELECT spans_1.trace_id AS of_trace,
           arg_min(spans_1.user_id, row(spans_1.parent_span_id IS NOT NULL, spans_1.start_ns, spans_1.span_id)) FILTER (WHERE spans_1.user_id IS NOT NULL) AS trace_user_id
         FROM spans AS spans_1
-        WHERE spans_1.project = $13
+        WHERE spans_1.project = $11
           AND spans_1.user_id IS NOT NULL
           AND spans_1.trace_id IN (
             SELECT DISTINCT spans_2.trace_id
             FROM spans AS spans_2
-            WHERE spans_2.project = $14
+            WHERE spans_2.project = $12
               AND spans_2.counted = true
-              AND spans_2.start_ns >= $15
-              AND spans_2.start_ns <= $16
+              AND spans_2.start_ns >= $13
+              AND spans_2.start_ns <= $14
               AND spans_2.user_id IS NULL)
         GROUP BY spans_1.trace_id) AS trace_values ON trace_values.of_trace = spans.trace_id
-    WHERE spans.project = $17
+    WHERE spans.project = $15
       AND spans.counted = true
-      AND spans.start_ns >= $18
-      AND spans.start_ns <= $19
+      AND spans.start_ns >= $16
+      AND spans.start_ns <= $17
     GROUP BY 1,
       2) AS all_groups
 ORDER BY all_groups.m_cost DESC NULLS LAST,
   all_groups.d_0 ASC NULLS LAST,
   all_groups.d_1 ASC NULLS LAST
-LIMIT $20
+LIMIT $18
 ;

@@ -1,11 +1,11 @@
 SELECT count(*) AS m_calls,
   sum(CASE WHEN (spans.error = true) THEN %(param_1)s::INTEGER ELSE %(param_2)s::INTEGER END) AS m_errors,
-  CAST(sum(CASE WHEN (spans.error = true) THEN %(param_3)s::INTEGER ELSE %(param_4)s::INTEGER END) AS DOUBLE PRECISION) / CAST(nullif(CAST(count(*) AS DOUBLE PRECISION), %(nullif_1)s) AS NUMERIC) AS m_error_rate,
+  CAST(sum(CASE WHEN (spans.error = true) THEN %(param_3)s::INTEGER ELSE %(param_4)s::INTEGER END) AS DOUBLE PRECISION) / CAST(nullif(CAST(count(*) AS DOUBLE PRECISION), 0.0) AS DOUBLE PRECISION) AS m_error_rate,
   CAST(sum(CAST(coalesce(spans.cost_reported, spans.cost_computed) AS NUMERIC)) AS DOUBLE PRECISION) AS m_cost,
   coalesce(sum(spans.input_tokens), %(coalesce_1)s::INTEGER) + coalesce(sum(spans.output_tokens), %(coalesce_2)s::INTEGER) AS m_tokens,
   coalesce(sum(spans.input_tokens), %(coalesce_3)s::INTEGER) AS m_input_tokens,
   coalesce(sum(spans.output_tokens), %(coalesce_4)s::INTEGER) AS m_output_tokens,
-  CAST(coalesce(sum(spans.input_tokens), %(coalesce_5)s::INTEGER) + coalesce(sum(spans.output_tokens), %(coalesce_6)s::INTEGER) AS DOUBLE PRECISION) / CAST(nullif(CAST(sum(spans.end_ns - spans.start_ns) AS DOUBLE PRECISION), %(nullif_2)s) AS NUMERIC) AS m_tps
+  CAST(coalesce(sum(spans.input_tokens), %(coalesce_5)s::INTEGER) + coalesce(sum(spans.output_tokens), %(coalesce_6)s::INTEGER) AS DOUBLE PRECISION) / CAST(nullif(CAST(sum(spans.end_ns - spans.start_ns) AS DOUBLE PRECISION), 0.0) AS DOUBLE PRECISION) AS m_tps
 FROM spans
 WHERE spans.project = %(project_1)s::VARCHAR
   AND spans.counted = true
@@ -34,7 +34,7 @@ FROM (
       coalesce(spans.response_model, spans.request_model) AS d_1,
       count(*) AS m_calls,
       sum(CASE WHEN (spans.error = true) THEN %(param_1)s::INTEGER ELSE %(param_2)s::INTEGER END) AS m_errors,
-      CAST(sum(CASE WHEN (spans.error = true) THEN %(param_3)s::INTEGER ELSE %(param_4)s::INTEGER END) AS DOUBLE PRECISION) / CAST(nullif(CAST(count(*) AS DOUBLE PRECISION), %(nullif_1)s) AS NUMERIC) AS m_error_rate,
+      CAST(sum(CASE WHEN (spans.error = true) THEN %(param_3)s::INTEGER ELSE %(param_4)s::INTEGER END) AS DOUBLE PRECISION) / CAST(nullif(CAST(count(*) AS DOUBLE PRECISION), 0.0) AS DOUBLE PRECISION) AS m_error_rate,
       CAST(sum(CAST(coalesce(spans.cost_reported, spans.cost_computed) AS NUMERIC)) AS DOUBLE PRECISION) AS m_cost,
       coalesce(sum(spans.input_tokens), %(coalesce_1)s::INTEGER) + coalesce(sum(spans.output_tokens), %(coalesce_2)s::INTEGER) AS m_tokens,
       coalesce(sum(spans.input_tokens), %(coalesce_3)s::INTEGER) AS m_input_tokens,
@@ -42,7 +42,7 @@ FROM (
       (percentile_cont(ARRAY[0.5, 0.95]::double precision[]) WITHIN GROUP (ORDER BY CAST(spans.end_ns - spans.start_ns AS DOUBLE PRECISION)))[%(param_5)s::INTEGER] AS m_latency_p50,
       (percentile_cont(ARRAY[0.5, 0.95]::double precision[]) WITHIN GROUP (ORDER BY CAST(spans.end_ns - spans.start_ns AS DOUBLE PRECISION)))[%(param_6)s::INTEGER] AS m_latency_p95,
       (percentile_cont(ARRAY[0.5]::double precision[]) WITHIN GROUP (ORDER BY CAST(spans.ttft_ns AS DOUBLE PRECISION)))[%(param_7)s::INTEGER] AS m_ttft_p50,
-      CAST(coalesce(sum(spans.input_tokens), %(coalesce_5)s::INTEGER) + coalesce(sum(spans.output_tokens), %(coalesce_6)s::INTEGER) AS DOUBLE PRECISION) / CAST(nullif(CAST(sum(spans.end_ns - spans.start_ns) AS DOUBLE PRECISION), %(nullif_2)s) AS NUMERIC) AS m_tps,
+      CAST(coalesce(sum(spans.input_tokens), %(coalesce_5)s::INTEGER) + coalesce(sum(spans.output_tokens), %(coalesce_6)s::INTEGER) AS DOUBLE PRECISION) / CAST(nullif(CAST(sum(spans.end_ns - spans.start_ns) AS DOUBLE PRECISION), 0.0) AS DOUBLE PRECISION) AS m_tps,
       max(spans.start_ns) AS last_ns
     FROM spans
     LEFT OUTER JOIN (
