@@ -15,14 +15,15 @@ from typing import Any, TypeVar
 import clickhouse_connect
 import sqlalchemy as sa
 from clickhouse_connect.driver import Client
-from clickhouse_connect.driver.exceptions import ClickHouseError, DataError, OperationalError
+from clickhouse_connect.driver.exceptions import ClickHouseError
 from sqlalchemy.sql import sqltypes
 
 from otel_llm.config import Settings
 from otel_llm.errors import StoreError, StoreUnavailable
 from otel_llm.store import migrations
 from otel_llm.store.engines import clickhouse_schema as ddl
-from otel_llm.store.engines.base import Capabilities, Engine, ResponseKey, TraceKey, WriteConflict, WriteSession
+from otel_llm.store.engines.base import Capabilities, Engine, ResponseKey, TraceKey, WriteSession
+from otel_llm.store.engines.clickhouse_calls import Caller, Connections
 from otel_llm.store.engines.clickhouse_functions import ClickHouseFunctions
 from otel_llm.store.engines.clickhouse_session import ClickHouseSession
 
@@ -31,7 +32,7 @@ log = logging.getLogger(__name__)
 Result = TypeVar("Result")
 
 RETRY_FOR_S = 10.0
-_PAUSE_S = 0.3
+"""How long a commit is tried again before its senders are told to come back."""
 _MAX_ROUNDS = 5  # looks after an insert; each further one needs another receiver that wrote to the trace meanwhile
 _STANDARD_SQL = {
     "final": 1,  # the newest version of each row only
@@ -45,21 +46,6 @@ _ON_CLUSTER = {
     "distributed_product_mode": "global",
     "prefer_localhost_replica": 1,
     "select_sequential_consistency": 0,
-}
-_SERVER_GONE = {
-    "NETWORK_ERROR",
-    "SOCKET_TIMEOUT",
-    "TOO_MANY_SIMULTANEOUS_QUERIES",
-    "MEMORY_LIMIT_EXCEEDED",
-    "TOO_MANY_PARTS",
-    "TABLE_IS_READ_ONLY",
-    "NO_ACTIVE_REPLICAS",
-    "UNKNOWN_STATUS_OF_INSERT",
-    "TOO_FEW_LIVE_REPLICAS",
-    "UNSATISFIED_QUORUM_FOR_PREVIOUS_WRITE",
-    "KEEPER_EXCEPTION",
-    "ALL_CONNECTION_TRIES_FAILED",
-    "TIMEOUT_EXCEEDED",
 }
 
 
@@ -87,7 +73,7 @@ class ClickHouseEngine(Engine):
         self._cluster = settings.clickhouse_cluster
         self._timeout_s = settings.query_timeout_s
         self._embedded = url.query.get("interface") == "chdb"
-        self._writer: Any = None
+        self._connections = Connections(self._connect)
         self._write_lock = threading.Lock()
         self._open = False
 
@@ -105,7 +91,7 @@ class ClickHouseEngine(Engine):
             migrations.migrate(self.sql, f"the {self.where}", self._create)
         except (ClickHouseError, sa.exc.DBAPIError) as error:
             self.close()
-            raise StoreError(f"cannot open the {self.where}: {_first_line(error)}") from error
+            raise StoreError(f"cannot open the {self.where}: {_first_line(getattr(error, 'orig', None) or error)}") from error
         except BaseException:
             self.close()
             raise
@@ -138,62 +124,35 @@ class ClickHouseEngine(Engine):
 
     def close(self) -> None:
         self._open = False
-        writer, self._writer = self._writer, None
-        if writer is not None:
-            writer.close()
+        self._connections.drop()
         if hasattr(self, "sql"):
             self.sql.dispose()
 
     # -- writing
     @contextmanager
     def write(self, traces: Collection[TraceKey], responses: Collection[ResponseKey] = ()) -> Iterator[WriteSession]:
-        with self._session(str(uuid.uuid4()), first=True) as session:
-            yield session
-
-    @contextmanager
-    def _session(self, token: str, *, first: bool) -> Iterator[ClickHouseSession]:
-        if not self._open:
-            raise StoreUnavailable("the store is closed")
         with self._write_lock:
-            try:
-                if self._writer is None:
-                    self._writer = self._connect()
-                yield ClickHouseSession(self._writer.client, self._cluster, token, first=first)
-            except OperationalError as error:
-                self._drop_writer()
-                raise WriteConflict(_first_line(error), wait_s=_PAUSE_S) from error
-            except ClickHouseError as error:
-                if isinstance(error, DataError) or getattr(error, "name", None) not in _SERVER_GONE:
-                    raise
-                self._drop_writer()
-                raise WriteConflict(_first_line(error), wait_s=_PAUSE_S) from error
-
-    def _drop_writer(self) -> None:
-        writer, self._writer = self._writer, None
-        if writer is not None:
-            with suppress(Exception):
-                writer.close()
+            yield ClickHouseSession(self._caller(), self._cluster, str(uuid.uuid4()))
 
     def commit(
         self, traces: Collection[TraceKey], responses: Collection[ResponseKey], work: Callable[[WriteSession], Result]
     ) -> Result:
-        # Inserts, then looks whether others wrote to the same traces meanwhile. Every step may be repeated at will.
-        token = str(uuid.uuid4())
-        deadline = time.monotonic() + RETRY_FOR_S
-        results: list[Result] = []
-        rounds = 0
-        while True:
-            try:
-                with self._session(token, first=not results) as session:
-                    results.append(work(session))
-                    rounds += 1
-                    if not session.unsettled() or rounds >= _MAX_ROUNDS:
-                        return results[0]
-            except WriteConflict as conflict:
-                if not self._open or time.monotonic() + conflict.wait_s >= deadline:
-                    raise StoreUnavailable(f"the database does not take the commit: {conflict}") from conflict
-                log.info("commit is tried again: %s", conflict)
-                time.sleep(conflict.wait_s)
+        # Inserts, then looks whether others wrote to the same traces meanwhile.
+        with self._write_lock:
+            caller, token = self._caller(), str(uuid.uuid4())
+            session = ClickHouseSession(caller, self._cluster, token)
+            result = work(session)
+            for _ in range(_MAX_ROUNDS):
+                if not session.unsettled():
+                    break
+                session = ClickHouseSession(caller, self._cluster, token, first=False)
+                work(session)
+            return result
+
+    def _caller(self) -> Caller:
+        if not self._open:
+            raise StoreUnavailable("the store is closed")
+        return Caller(self._connections, time.monotonic() + RETRY_FOR_S)
 
     # -- care
     def size_bytes(self) -> int:

@@ -13,18 +13,18 @@ from typing import Any
 
 import sqlalchemy as sa
 from clickhouse_connect.datatypes.registry import get_from_name
-from clickhouse_connect.driver import Client
 
 from otel_llm.spans import FIELD_BY_NAME, FIELD_NAMES, SlimSpan, SpanBatch, SpanKey
 from otel_llm.store import schema
 from otel_llm.store.engines import clickhouse_schema as ddl
 from otel_llm.store.engines.base import Change, ResponseKey, TraceKey, WriteSession
+from otel_llm.store.engines.clickhouse_calls import Caller
 
 _COLUMN_TYPES = {
     table.name: {name: get_from_name(type_) for name, type_ in ddl.column_types(table).items()}
     for table in (schema.spans, schema.findings, schema.metric_points, schema.rejections)
 }
-_SLIM = ", ".join(SlimSpan._fields)
+_SLIMS = f"SELECT {', '.join(SlimSpan._fields)} FROM spans"  # noqa: S608 constant text
 _ALL = ", ".join(FIELD_NAMES)
 _QUESTION = {"final": 1, "max_query_size": 1 << 26, "max_execution_time": 60}
 _INSERT = {"max_partitions_per_insert_block": 0, "async_insert": 0}
@@ -43,9 +43,9 @@ def version(slim: SlimSpan, revision: int) -> int:
 class ClickHouseSession(WriteSession):
     """The inserts of one commit, and what it knew when it decided."""
 
-    def __init__(self, client: Client, cluster: str | None, token: str, *, first: bool = True) -> None:
+    def __init__(self, call: Caller, cluster: str | None, token: str, *, first: bool = True) -> None:
         """``token`` names the commit; a later round of the same commit is not ``first`` and only settles decisions."""
-        self._client = client
+        self._call = call
         self._settings: dict[str, Any] = _INSERT | (
             {"distributed_foreground_insert": 1, "insert_deduplicate": 0} if cluster else {}
         )
@@ -68,15 +68,14 @@ class ClickHouseSession(WriteSession):
         wanted = set(keys)
         rows: dict[SpanKey, tuple[Any, ...]] = {}
         for project, trace_ids in _by_project((project, trace_id) for project, trace_id, _ in wanted):
-            found = self._client.query(
+            found = self._query(
                 f"SELECT {ddl.SPAN_VERSION}, {_ALL} FROM spans WHERE {_of_traces(project, trace_ids)} "  # noqa: S608 quoted
-                f"AND start_ns BETWEEN {start_from} AND {start_to}",
-                settings=_QUESTION,
-            ).result_rows
+                f"AND start_ns BETWEEN {start_from} AND {start_to}"
+            )
             for row in sorted(found, key=lambda row: row[0]):  # of two copies in different hours the better one is last
                 key: SpanKey = (row[1], row[2], row[3])
                 if key in wanted:
-                    rows[key] = tuple(row[1:])
+                    rows[key] = row[1:]
                     self._revisions[key] = row[0] & ((1 << _TIME_BITS) - 1)
         if not rows:
             return SpanBatch()
@@ -114,11 +113,11 @@ class ClickHouseSession(WriteSession):
         rows: set[tuple[Any, ...]] = set()
         within = f"start_ns BETWEEN {start_from} AND {start_to}"
         for project, trace_ids in _by_project(traces):
-            rows.update(self._slim(f"{_of_traces(project, trace_ids)} AND {within}"))
+            rows.update(self._query(f"{_SLIMS} WHERE {_of_traces(project, trace_ids)} AND {within}"))
         for project, response_ids in _by_project(responses):
             wanted = ", ".join(map(_quoted, response_ids))
             calls = f"project = {_quoted(project)} AND response_id IN ({wanted}) AND role IN ('generation', 'embedding')"
-            rows.update(self._slim(f"{calls} AND {within}"))
+            rows.update(self._query(f"{_SLIMS} WHERE {calls} AND {within}"))
         found: dict[SpanKey, SlimSpan] = {}
         losers: list[SlimSpan] = []
         for slim in sorted(map(SlimSpan._make, rows), key=_precedence):
@@ -128,9 +127,8 @@ class ClickHouseSession(WriteSession):
         self._bury((copy, found[copy.key]) for copy in losers)
         return found
 
-    def _slim(self, condition: str) -> list[tuple[Any, ...]]:
-        query = f"SELECT {_SLIM} FROM spans WHERE {condition}"  # noqa: S608 quoted
-        return list(map(tuple, self._client.query(query, settings=_QUESTION).result_rows))
+    def _query(self, query: str) -> list[tuple[Any, ...]]:
+        return self._call(lambda client: list(map(tuple, client.query(query, settings=_QUESTION).result_rows)))
 
     def _insert_spans(self, batch: SpanBatch, slims: Sequence[SlimSpan]) -> None:
         now = time.time_ns() // 1_000_000
@@ -167,13 +165,15 @@ class ClickHouseSession(WriteSession):
 
     def _insert(self, table: str, columns: dict[str, list[Any]], settings: dict[str, Any]) -> None:
         types = _COLUMN_TYPES[table]
-        self._client.insert(
-            table,
-            list(columns.values()),
-            column_names=list(columns),
-            column_types=[types[name] for name in columns],
-            column_oriented=True,
-            settings=settings,
+        self._call(
+            lambda client: client.insert(
+                table,
+                list(columns.values()),
+                column_names=list(columns),
+                column_types=[types[name] for name in columns],
+                column_oriented=True,
+                settings=settings,
+            )
         )
 
 

@@ -284,20 +284,21 @@ class _DuckDBSession(WriteSession):
     ) -> list[SlimSpan]:
         self._range = (start_from, start_to)
         known = self._recent.look(traces, responses, start_from, start_to)
-        found = {slim.key: slim for slim in known.spans}
+        answer: dict[SpanKey, SlimSpan] = {}
         if known.ask_traces:
             asked = _keys_table(("project", "trace_id"), known.ask_traces)
-            found |= self._slim("s.project = a.project AND s.trace_id = a.trace_id", asked, start_from, start_to)
+            answer |= self._slim("s.project = a.project AND s.trace_id = a.trace_id", asked, start_from, start_to)
         if known.ask_responses:
             asked = _keys_table(("project", "response_id"), known.ask_responses)
-            found |= self._slim(
+            answer |= self._slim(
                 "s.role IN ('generation', 'embedding') AND s.project = a.project AND s.response_id = a.response_id",
                 asked,
                 start_from,
                 start_to,
             )
         if known.ask_traces or known.ask_responses:
-            self._recent.learn(known.ask_traces, known.ask_responses, found.values(), start_from, start_to)
+            self._recent.learn(known.ask_traces, known.ask_responses, answer.values(), start_from, start_to)
+        found = {slim.key: slim for slim in known.spans} | answer
         return list(found.values())
 
     def committed(self) -> None:
