@@ -8,7 +8,7 @@ superfluous question: about one trace in 20,000 that is new.
 """
 
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from otel_llm.spans import SlimSpan
 from otel_llm.store.engines.base import ResponseKey, TraceKey
@@ -24,11 +24,19 @@ _MASK = _FILTER_BITS - 1
 
 @dataclass(slots=True)
 class _Entry:
-    """One trace: its spans, and the range of starts for which they are all of it."""
+    """The spans of one trace, or the calls with one response id.
+
+    All that this process wrote of the key is here or, evicted, in a filter; what was stored before is here as far as it
+    starts within the range.
+    """
 
     start_from: int
     start_to: int
-    spans: list[SlimSpan] = field(default_factory=list)
+    spans: dict[bytes, SlimSpan]
+
+    def covers(self, start_from: int, start_to: int) -> bool:
+        """True when the database has no more of these starts."""
+        return self.start_from <= start_from and start_to <= self.start_to
 
 
 class _Filter:
@@ -82,7 +90,7 @@ class RecentSpans:
         self._capacity = capacity
         self._held = 0
         self._traces: dict[TraceKey, _Entry] = {}
-        self._responses: dict[ResponseKey, list[SlimSpan]] = {}
+        self._responses: dict[ResponseKey, _Entry] = {}
         self._filters: list[_Filter] = []
 
     def look(self, traces: Collection[TraceKey], responses: Collection[ResponseKey], start_from: int, start_to: int) -> Known:
@@ -93,24 +101,16 @@ class RecentSpans:
             self._stored_until = max(self._stored_until, self._filters.pop(0).latest)
         ask_all = start_from <= self._stored_until
         filters = [each for each in self._filters if each.latest >= start_from]
-        entries = self._traces
-        for trace in traces:
-            entry = entries.get(trace)
-            if entry is not None and entry.start_from <= start_from and start_to <= entry.start_to:
-                known.spans.extend(entry.spans)
-            elif entry is not None and not ask_all:
-                known.spans.extend(entry.spans)
-                if any(trace in each for each in filters):
-                    known.ask_traces.append(trace)
-            elif ask_all or (filters and any(trace in each for each in filters)):
-                known.ask_traces.append(trace)
-        held = self._responses
-        for response in responses:
-            spans = held.get(response)
-            if spans is not None:
-                known.spans.extend(spans)
-            elif ask_all or (filters and any(response in each for each in filters)):
-                known.ask_responses.append(response)
+
+        def must_ask(key: TraceKey | ResponseKey, entry: _Entry | None) -> bool:
+            if entry is not None:
+                known.spans.extend(slim for slim in entry.spans.values() if start_from <= slim.start_ns <= start_to)
+                if entry.covers(start_from, start_to):
+                    return False
+            return ask_all or (bool(filters) and any(key in each for each in filters))
+
+        known.ask_traces = [trace for trace in traces if must_ask(trace, self._traces.get(trace))]
+        known.ask_responses = [response for response in responses if must_ask(response, self._responses.get(response))]
         return known
 
     def learn(
@@ -121,23 +121,23 @@ class RecentSpans:
         start_from: int,
         start_to: int,
     ) -> None:
-        """Takes in the database's answer for keys it was asked for."""
+        """Takes in the database's answer for keys it was asked for. What is held of them already stays: it may start
+        outside of the range."""
         for trace in traces:
             old = self._traces.pop(trace, None)
-            if old is not None:
-                self._held -= len(old.spans)
-            self._traces[trace] = _Entry(start_from, start_to)
+            self._traces[trace] = _Entry(start_from, start_to, old.spans if old is not None else {})
         for response in responses:
-            self._responses[response] = []
+            held = self._responses.get(response)
+            self._responses[response] = _Entry(start_from, start_to, held.spans if held is not None else {})
         for slim in found:
             entry = self._traces.get((slim.project, slim.trace_id))
-            if entry is not None and all(slim.span_id != other.span_id for other in entry.spans):
-                entry.spans.append(slim)
+            if entry is not None and slim.span_id not in entry.spans:
+                entry.spans[slim.span_id] = slim
                 self._held += 1
             if slim.response_id and slim.is_call:
                 sharing = self._responses.get((slim.project, slim.response_id))
-                if sharing is not None and all(slim.key != other.key for other in sharing):
-                    sharing.append(slim)
+                if sharing is not None:
+                    sharing.spans.setdefault(slim.trace_id + slim.span_id, slim)
 
     def wrote(self, inserted: Iterable[SlimSpan], replaced: Iterable[SlimSpan], start_from: int, start_to: int) -> None:
         """Takes in what a commit wrote; the range is that of its question."""
@@ -148,6 +148,8 @@ class RecentSpans:
             self._hold(slim, start_from, start_to)
         while self._held > self._capacity:
             self._evict()
+        while len(self._responses) > self._capacity:  # of commits that failed, whose traces are not held
+            self._evict_response(next(iter(self._responses)))
 
     def forget_all(self, stored_until: int) -> None:
         """Starts anew, after rows were deleted behind our back; the database is asked for all up to ``stored_until``."""
@@ -157,38 +159,47 @@ class RecentSpans:
         trace = (slim.project, slim.trace_id)
         entry = self._traces.get(trace)
         if entry is None:
-            entry = self._traces[trace] = _Entry(start_from, start_to)
-        entry.spans.append(slim)
+            self._traces[trace] = _Entry(start_from, start_to, {slim.span_id: slim})
+        else:
+            entry.spans[slim.span_id] = slim
         self._held += 1
         if slim.response_id and slim.is_call:
-            self._responses.setdefault((slim.project, slim.response_id), []).append(slim)
+            response = (slim.project, slim.response_id)
+            sharing = self._responses.get(response)
+            if sharing is None:
+                self._responses[response] = _Entry(start_from, start_to, {slim.trace_id + slim.span_id: slim})
+            else:
+                sharing.spans[slim.trace_id + slim.span_id] = slim
 
     def _forget(self, slim: SlimSpan) -> None:
         entry = self._traces.get((slim.project, slim.trace_id))
-        if entry is None:
+        old = entry.spans.pop(slim.span_id, None) if entry is not None else None
+        if old is None:
             return
-        for old in entry.spans:
-            if old.span_id == slim.span_id:
-                entry.spans.remove(old)
-                self._held -= 1
-                if old.response_id:
-                    sharing = self._responses.get((old.project, old.response_id))
-                    if sharing is not None:
-                        sharing[:] = [other for other in sharing if other.key != old.key]
-                return
+        self._held -= 1
+        if old.response_id:
+            sharing = self._responses.get((old.project, old.response_id))
+            if sharing is not None:
+                sharing.spans.pop(old.trace_id + old.span_id, None)
 
     def _evict(self) -> None:
         """Moves the oldest trace from memory to the filters."""
         trace = next(iter(self._traces))
         entry = self._traces.pop(trace)
         self._held -= len(entry.spans)
+        self._remember(trace, entry)
+        for slim in entry.spans.values():
+            if slim.response_id:
+                self._evict_response((slim.project, slim.response_id))
+
+    def _evict_response(self, response: ResponseKey) -> None:
+        entry = self._responses.pop(response, None)
+        if entry is not None:
+            self._remember(response, entry)
+
+    def _remember(self, key: TraceKey | ResponseKey, entry: _Entry) -> None:
         if not entry.spans:
             return
         if not self._filters or self._filters[-1].keys >= _FILTER_KEYS:
             self._filters.append(_Filter())
-        remembered = self._filters[-1]
-        latest = max(slim.start_ns for slim in entry.spans)
-        remembered.add(trace, latest)
-        for slim in entry.spans:
-            if slim.response_id and self._responses.pop((slim.project, slim.response_id), None) is not None:
-                remembered.add((slim.project, slim.response_id), latest)
+        self._filters[-1].add(key, max(slim.start_ns for slim in entry.spans.values()))
