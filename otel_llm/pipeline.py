@@ -83,8 +83,13 @@ class Pipeline:
         def settle(work: Work) -> None:
             if work.error is not None:
                 answered.set_exception(work.error)
+                return
+            try:
+                answer = self._account(kind.counted_as, extraction, work.duplicate)
+            except Exception as error:  # whoever waits must get an answer
+                answered.set_exception(error)
             else:
-                answered.set_result(self._account(kind.counted_as, extraction, work.duplicate))
+                answered.set_result(answer)
 
         if work.batch.size:
             self._prices.price(work.batch)

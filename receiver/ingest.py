@@ -154,12 +154,13 @@ class Ingest:
         committed.add_done_callback(lambda outcome: self._answer(answered, outcome, kind, damage))
 
     def _answer(self, answered: "Future[Message]", outcome: "Future[Any]", kind: Signal, damage: Damage) -> None:
-        error = outcome.exception()
-        if error is not None:
+        try:
+            answer: Answer = outcome.result()
+            if damage:
+                self.accounting.record(kind.counted_as, rejected=damage.rejected, values=damage.values)
+            text = ". ".join(part for part in (damage.message(kind.noun), answer.message) if part) if damage else answer.message
+            response = kind.answer(damage.rejected.total() + answer.rejected, text[:_MESSAGE_LIMIT])
+        except Exception as error:  # a future drops what its callbacks raise, and this request would wait for ever
             answered.set_exception(error)
-            return
-        answer: Answer = outcome.result()
-        if damage:
-            self.accounting.record(kind.counted_as, rejected=damage.rejected, values=damage.values)
-        text = ". ".join(part for part in (damage.message(kind.noun), answer.message) if part) if damage else answer.message
-        answered.set_result(kind.answer(damage.rejected.total() + answer.rejected, text[:_MESSAGE_LIMIT]))
+        else:
+            answered.set_result(response)

@@ -151,7 +151,7 @@ class Writer:
         started = time.perf_counter()
         try:
             self._write(works)
-        except Exception as error:
+        except BaseException as error:  # also a panic of native code: the thread lives on, whoever waits gets an answer
             self._failed(works, error)
             return
         seconds = time.perf_counter() - started
@@ -164,7 +164,7 @@ class Writer:
             self._on_commit(seconds, spans)
         _tell(works)
 
-    def _failed(self, works: list[Work], error: Exception) -> None:
+    def _failed(self, works: list[Work], error: BaseException) -> None:
         """A commit of several requests that fails is tried once more request by request: what one of them carries must
         not cost the others. When the store itself does not answer, all fail at once."""
         self.statistics.failed_commits += 1
@@ -199,8 +199,12 @@ class Writer:
 
 def _tell(works: list[Work]) -> None:
     for work in works:
-        if work.done is not None:
+        if work.done is None:
+            continue
+        try:
             work.done(work)
+        except Exception:
+            log.exception("a request was not told what became of it")
 
 
 def _answer(works: list[Work], resolution: Resolution) -> None:

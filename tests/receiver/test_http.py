@@ -147,6 +147,12 @@ def test_an_unforeseen_error_is_500_neutral_and_logged_once(running, caplog):
     assert len([record for record in caplog.records if record.exc_info]) == 1
 
 
+def test_an_answer_that_cannot_be_written_is_an_error_and_leaves_nothing_held(running):
+    running.pipeline.answer = Answer(1, "a lone surrogate \ud800 has no UTF-8 form")
+    assert post(running, b"{}", media=JSON).status_code == 500
+    assert running.backend.budget.used == 0
+
+
 @pytest.mark.parametrize(
     "headers", [{"authorization": "Bearer sk-a"}, {"authorization": "Basic cGstYTpzay1h"}, {"x_api_key": "sk-a"}]
 )

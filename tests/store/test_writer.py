@@ -145,3 +145,33 @@ def test_stop_commits_what_waits_and_refuses_what_comes_later(moody: Moody, writ
     assert work.stored == 1
     with pytest.raises(StoreUnavailable):
         writer.submit(Work(batch(span(span_id=2))))
+
+
+def test_a_request_that_cannot_be_told_costs_no_other_its_answer(moody: Moody, writer: Writer) -> None:
+    def deaf(work: Work) -> None:
+        raise KeyError("nobody listens")
+
+    writer.enqueue(Work(batch(span(span_id=1)), done=deaf))
+    later = Work(batch(span(span_id=2)))
+    writer.submit(later)
+    assert later.stored == 1
+    assert len(stored(moody)) == 2
+
+
+class Panic(BaseException):
+    """What native code raises when it gives up; no Exception, as in the Arrow library."""
+
+
+def test_a_panic_of_native_code_fails_its_commit_and_not_the_writer(
+    moody: Moody, writer: Writer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def panic(*_: object) -> None:
+        raise Panic("offset overflow")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(writer, "_write", panic)
+        with pytest.raises(StoreUnavailable):
+            writer.submit(Work(batch(span())))
+    again = Work(batch(span()))
+    writer.submit(again)
+    assert again.stored == 1
