@@ -28,9 +28,11 @@ def binaries() -> Path:
 
 
 class PostgreSQLServer:
-    """One server on a free loopback port. ``start``, ``stop`` and ``kill`` may be called in any order."""
+    """One server on a free loopback port, which may be stopped and started again. Settings are those of the server; without
+    any it does not wait for the disk, which a crash of the server alone survives."""
 
-    def __init__(self) -> None:
+    def __init__(self, **settings: str) -> None:
+        self._settings = settings or {"fsync": "off"}
         self._bin = binaries()
         self._home = Path(tempfile.mkdtemp(prefix="otel-llm-pg-"))
         self._data = self._home / "data"
@@ -59,8 +61,7 @@ class PostgreSQLServer:
                 self._home,
                 "-c",
                 "listen_addresses=127.0.0.1",
-                "-c",
-                "fsync=off",
+                *(word for name, value in self._settings.items() for word in ("-c", f"{name}={value}")),
             ],
             stdout=(self._home / "log").open("ab"),
             stderr=subprocess.STDOUT,
