@@ -18,7 +18,7 @@ import sqlalchemy as sa
 from arro3.core import Array, DataType, Table
 from duckdb_sqlalchemy import ConnectionWrapper
 
-from otel_llm.errors import StoreBusy, StoreError, StoreMismatch
+from otel_llm.errors import StoreBusy, StoreError, StoreMismatch, StoreUnavailable
 from otel_llm.spans import FIELD_NAMES, FIELDS, FieldType, SlimSpan, SpanBatch, SpanKey
 from otel_llm.store import migrations, schema
 from otel_llm.store.engines import duckdb_probing
@@ -76,6 +76,7 @@ class DuckDBEngine(Engine):
         self._write_lock = threading.Lock()
         self._broken = False
         self._raw: weakref.WeakKeyDictionary[Any, duckdb.DuckDBPyConnection] = weakref.WeakKeyDictionary()
+        self.sql = self._reader()  # made once: others keep it, and it must serve them after a reopening as well
 
     # -- life
     def open(self) -> None:
@@ -88,7 +89,15 @@ class DuckDBEngine(Engine):
         duckdb_probing.install()
         self._writer = self._base.cursor()
         self._inlets = _Inlets(self._writer)
-        self.sql = sa.create_engine(
+        try:
+            migrations.migrate(self.sql, self.path or "the in-memory store")
+            self._recent = RecentSpans(self._stored_until(), self._recent_spans)
+        except BaseException:
+            self._close()
+            raise
+
+    def _reader(self) -> sa.Engine:
+        sql = sa.create_engine(
             "duckdb://",
             creator=self._connect,
             poolclass=sa.QueuePool,
@@ -96,15 +105,10 @@ class DuckDBEngine(Engine):
             max_overflow=24,
             pool_reset_on_return="rollback",
         )
-        sa.event.listen(self.sql, "before_cursor_execute", lambda *_: duckdb_probing.begin())
-        sa.event.listen(self.sql, "after_cursor_execute", lambda *_: duckdb_probing.end())
-        sa.event.listen(self.sql, "handle_error", lambda *_: duckdb_probing.end())
-        try:
-            migrations.migrate(self.sql, self.path or "the in-memory store")
-            self._recent = RecentSpans(self._stored_until(), self._recent_spans)
-        except BaseException:
-            self.close()
-            raise
+        sa.event.listen(sql, "before_cursor_execute", lambda *_: duckdb_probing.begin())
+        sa.event.listen(sql, "after_cursor_execute", lambda *_: duckdb_probing.end())
+        sa.event.listen(sql, "handle_error", lambda *_: duckdb_probing.end())
+        return sql
 
     def _connect(self) -> ConnectionWrapper:
         raw = self._connected().cursor()
@@ -134,11 +138,25 @@ class DuckDBEngine(Engine):
             return StoreMismatch(f"{self.path} was written by another DuckDB version: {_first_line(error)}")
         return StoreError(f"cannot open {self.path}: {_first_line(error)}")
 
-    def _reopen(self) -> None:
-        """A failed write of the file (a full disk) invalidates the database object: only a new one can go on."""
-        self.close()
-        self.open()
-        self._broken = False
+    @contextmanager
+    def _alone(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """The one writer's turn, on a database that works.
+
+        A failed write of the file (a full disk), whoever made it, invalidates the database object: only a new one can go on,
+        and the next turn opens it. Raises StoreUnavailable once the store is closed.
+        """
+        with self._write_lock:
+            if self._broken:
+                self._close()
+                self.open()
+                self._broken = False
+            if self._base is None:
+                raise StoreUnavailable("the store is closed")
+            try:
+                yield self._base
+            except duckdb.FatalException:
+                self._broken = True
+                raise
 
     def interrupt(self, connection: sa.Connection) -> None:
         raw = self._raw.get(connection.connection.driver_connection)
@@ -156,28 +174,31 @@ class DuckDBEngine(Engine):
         return (int(row[0]) if row else 0) + (log.stat().st_size if self.path and log.exists() else 0)
 
     def checkpoint(self) -> None:
-        with self._write_lock:
-            self._connected().cursor().execute("CHECKPOINT")
+        with self._alone() as base:
+            base.cursor().execute("CHECKPOINT")
 
     def close(self) -> None:
+        with self._write_lock:  # after the commit at hand
+            self._broken = False
+            self._close()
+
+    def _close(self) -> None:
         base, self._base = self._base, None
         if base is None:
             return
-        if hasattr(self, "sql"):
-            self.sql.dispose()
+        self.sql.dispose()
         if self._writer is not None:
             self._writer.close()
         for raw in list(self._raw.values()):
+            with suppress(duckdb.ConnectionException):  # closed already
+                raw.interrupt()  # or closing it would wait for the query that runs
             raw.close()
         base.close()
 
     # -- writing
     @contextmanager
     def write(self, traces: Collection[TraceKey], responses: Collection[ResponseKey] = ()) -> Iterator[WriteSession]:
-        with self._write_lock, duckdb_probing.statement():
-            if self._broken:
-                self._reopen()
-            self._connected()
+        with self._alone(), duckdb_probing.statement():
             writer = self._writer
             assert writer is not None  # noqa: S101 set in open(), before any write
             writer.execute("BEGIN")
@@ -186,8 +207,7 @@ class DuckDBEngine(Engine):
                 yield session
                 writer.execute("COMMIT")
                 session.committed()
-            except BaseException as error:
-                self._broken = isinstance(error, duckdb.FatalException)
+            except BaseException:
                 with suppress(duckdb.Error):  # the failed statement may have ended the transaction itself
                     writer.execute("ROLLBACK")
                 self._inlets = _Inlets(writer)  # what was registered in the transaction went with it
@@ -200,8 +220,8 @@ class DuckDBEngine(Engine):
         columns = zip(CostUpdate._fields, zip(*updates, strict=True), strict=True)
         news = Table.from_pydict({name: Array(list(values), types[name]) for name, values in columns})
         starts = [new.start_ns for new in updates]
-        with self._write_lock:
-            cursor = self._connected().cursor()
+        with self._alone() as base:
+            cursor = base.cursor()
             cursor.register("news", news)
             row = cursor.execute(
                 "UPDATE spans s SET cost_computed = n.cost_computed, cost_computed_source = n.cost_computed_source FROM news n "
@@ -215,8 +235,8 @@ class DuckDBEngine(Engine):
     def delete_spans(self, project: str | None, before_ns: int, limit: int) -> int:
         scope = "" if project is None else " AND project = $project"
         values: dict[str, Any] = {"before": before_ns} | ({} if project is None else {"project": project})
-        with self._write_lock:
-            cursor = self._connected().cursor()
+        with self._alone() as base:
+            cursor = base.cursor()
             oldest = cursor.execute(
                 f"SELECT max(start_ns) FROM (SELECT start_ns FROM spans WHERE start_ns < $before{scope} "  # noqa: S608 constant text
                 f"ORDER BY start_ns LIMIT {int(limit)})",

@@ -1,0 +1,103 @@
+"""DuckDB as a store: what a full disk and a stop in the middle of work leave behind."""
+
+import resource
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import duckdb
+import pytest
+import sqlalchemy as sa
+
+from otel_llm.errors import StoreUnavailable
+from otel_llm.store.engines.duckdb import DuckDBEngine
+
+from .rows import span
+from .test_resolution import commit, stored
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> Iterator[DuckDBEngine]:
+    """An open store in a file."""
+    opened = DuckDBEngine(str(tmp_path / "store.duckdb"))
+    opened.open()
+    yield opened
+    opened.close()
+
+
+@contextmanager
+def full_disk() -> Iterator[None]:
+    """No file of this process may grow beyond a kilobyte."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1024, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def test_a_store_whose_checkpoint_failed_goes_on_when_there_is_room_again(engine: DuckDBEngine) -> None:
+    readers = engine.sql  # held by others since the start
+    commit(engine, span(span_id=1))
+    with full_disk(), pytest.raises(duckdb.FatalException):
+        engine.checkpoint()
+    commit(engine, span(span_id=2))
+    engine.checkpoint()
+    assert len(stored(engine)) == 2
+    assert engine.sql is readers
+
+
+def test_a_store_whose_database_was_invalidated_by_a_reader_goes_on(engine: DuckDBEngine) -> None:
+    commit(engine, span(span_id=1))
+    with full_disk(), pytest.raises(sa.exc.DBAPIError), engine.sql.connect() as connection:
+        connection.execution_options(isolation_level="AUTOCOMMIT").exec_driver_sql("CHECKPOINT")
+    with pytest.raises(duckdb.FatalException):
+        commit(engine, span(span_id=2))
+    commit(engine, span(span_id=2))
+    assert len(stored(engine)) == 2
+
+
+def test_close_waits_for_the_commit_at_hand_and_refuses_the_next_as_retryable(engine: DuckDBEngine) -> None:
+    begun, finish = threading.Event(), threading.Event()
+
+    def slow_commit() -> None:
+        with engine.write(()):
+            begun.set()
+            assert finish.wait(10)
+
+    committing, closing = threading.Thread(target=slow_commit), threading.Thread(target=engine.close)
+    committing.start()
+    assert begun.wait(10)
+    closing.start()
+    closing.join(0.1)
+    assert closing.is_alive()
+    finish.set()
+    closing.join(10)
+    committing.join(10)
+    assert not closing.is_alive()
+    with pytest.raises(StoreUnavailable):
+        commit(engine, span())
+
+
+def test_close_does_not_wait_for_a_query(engine: DuckDBEngine) -> None:
+    raised: list[Exception] = []
+    running = threading.Event()
+
+    def ask() -> None:
+        try:
+            with engine.sql.connect() as connection:
+                running.set()
+                connection.exec_driver_sql("SELECT sum(a.range * b.range) FROM range(200000) a, range(200000) b").scalar()
+        except sa.exc.DBAPIError as error:
+            raised.append(error)
+
+    asking = threading.Thread(target=ask)
+    asking.start()
+    assert running.wait(10)
+    time.sleep(0.3)  # the statement takes minutes; it is running by now
+    engine.close()
+    asking.join(10)
+    assert not asking.is_alive()
+    assert raised
