@@ -65,6 +65,15 @@ REQUESTS: dict[str, Request] = {
     "calls": Request("/api/v1/calls", {**_WINDOW, "limit": "5"}),
     "overview": Request("/api/v1/overview", _WINDOW),
     "series": Request("/api/v1/series", {**_WINDOW, "split": "provider"}),
+    "series_by_agent": Request(
+        "/api/v1/series",
+        {**_WINDOW, "split": "agent", "top": "2", "trace_name": "named", "offset": "-7200", "measures": "calls,tps_p90,tokens"},
+    ),
+    "top_by_tag": Request("/api/v1/top", {**_WINDOW, "by": "tag", "sort": "calls", "limit": "3"}),
+    "calls_search_lacking": Request(
+        "/api/v1/calls/search",
+        {**_WINDOW, "without": "user,ttft", "tag": "team=x", "session": ["s-1", "s-2"], "sort": "errors"},
+    ),
     "top": Request("/api/v1/top", {**_WINDOW, "by": "user,model"}),
     "calls_search": Request("/api/v1/calls/search", {**_WINDOW, "sort": "costliest"}),
     "data_health": Request("/api/v1/data-health", _WINDOW),

@@ -1,0 +1,115 @@
+SELECT `spans`.`trace_id`,
+  `spans`.`span_id`,
+  `spans`.`name`,
+  `spans`.`role`,
+  `spans`.`start_ns`,
+  `spans`.`end_ns`,
+  `spans`.`provider`,
+  `spans`.`input_tokens`,
+  `spans`.`output_tokens`,
+  `spans`.`cache_read_tokens`,
+  `spans`.`reasoning_tokens`,
+  `spans`.`ttft_ns`,
+  `spans`.`is_streaming`,
+  `spans`.`error`,
+  `spans`.`error_type`,
+  `spans`.`service_name`,
+  `spans`.`environment`,
+  `spans`.`scope_name`,
+  `spans`.`reason`,
+  `spans`.`user_id`,
+  `spans`.`session_id`,
+  `spans`.`agent_name`,
+  `spans`.`agent_id`,
+  `spans`.`agentlens_agent_id`,
+  coalesce(`spans`.`response_model`, `spans`.`request_model`) AS `model_label`,
+  coalesce(`spans`.`cost_reported`, `spans`.`cost_computed`) AS `call_cost`,
+  CASE WHEN (`spans`.`error` = true) THEN %(param_1)s ELSE %(param_2)s END AS `order_key`
+FROM `spans`
+LEFT OUTER JOIN (
+    SELECT `spans_1`.`trace_id` AS `of_trace`,
+      argMinIf(`spans_1`.`session_id`, tuple(`spans_1`.`parent_span_id` IS NOT NULL, `spans_1`.`start_ns`, `spans_1`.`span_id`), `spans_1`.`session_id` IS NOT NULL) AS `trace_session_id`,
+      argMinIf(`spans_1`.`user_id`, tuple(`spans_1`.`parent_span_id` IS NOT NULL, `spans_1`.`start_ns`, `spans_1`.`span_id`), `spans_1`.`user_id` IS NOT NULL) AS `trace_user_id`
+    FROM `spans` AS `spans_1`
+    WHERE `spans_1`.`project` = %(project_1)s
+      AND (`spans_1`.`session_id` IS NOT NULL OR `spans_1`.`user_id` IS NOT NULL)
+      AND `spans_1`.`trace_id` IN (
+        SELECT DISTINCT `spans_2`.`trace_id`
+        FROM `spans` AS `spans_2`
+        WHERE `spans_2`.`project` = %(project_2)s
+          AND `spans_2`.`counted` = true
+          AND `spans_2`.`start_ns` >= %(start_ns_1)s
+          AND `spans_2`.`start_ns` <= %(start_ns_2)s
+          AND (`spans_2`.`session_id` IS NULL OR `spans_2`.`user_id` IS NULL))
+    GROUP BY `spans_1`.`trace_id`) AS `trace_values` ON `trace_values`.`of_trace` = `spans`.`trace_id`
+WHERE `spans`.`project` = %(project_3)s
+  AND `spans`.`counted` = true
+  AND `spans`.`start_ns` >= %(start_ns_3)s
+  AND `spans`.`start_ns` <= %(start_ns_4)s
+  AND (coalesce(`spans`.`session_id`, `trace_values`.`trace_session_id`) = %(coalesce_1)s OR coalesce(`spans`.`session_id`, `trace_values`.`trace_session_id`) = %(coalesce_2)s)
+  AND coalesce(`spans`.`user_id`, `trace_values`.`trace_user_id`) IS NULL
+  AND `spans`.`ttft_ns` IS NULL
+  AND (`spans`.`trace_id` IN (
+        SELECT DISTINCT `spans_3`.`trace_id`
+        FROM `spans` AS `spans_3`
+        WHERE `spans_3`.`project` = %(project_4)s
+          AND has(JSONExtract(ifNull(`spans_3`.`tags`, '[]'), 'Array(String)'), %(param_3)s)) OR coalesce(JSONExtract(ifNull(`spans`.`request_tags`, '{}'), %(param_4)s, 'Nullable(String)') = %(JSONExtract_1)s, false))
+ORDER BY CASE WHEN (`spans`.`error` = true) THEN %(param_1)s ELSE %(param_2)s END DESC,
+  `spans`.`start_ns` DESC,
+  `spans`.`trace_id` DESC,
+  `spans`.`span_id` DESC
+LIMIT %(param_5)s
+;
+
+SELECT `trace_values`.`of_trace`,
+  `trace_values`.`trace_agent_name`,
+  `trace_values`.`trace_session_id`,
+  `trace_values`.`trace_user_id`
+FROM (
+    SELECT `spans_1`.`trace_id` AS `of_trace`,
+      argMinIf(`spans_1`.`agent_name`, tuple(`spans_1`.`parent_span_id` IS NOT NULL, `spans_1`.`start_ns`, `spans_1`.`span_id`), `spans_1`.`agent_name` IS NOT NULL) AS `trace_agent_name`,
+      argMinIf(`spans_1`.`session_id`, tuple(`spans_1`.`parent_span_id` IS NOT NULL, `spans_1`.`start_ns`, `spans_1`.`span_id`), `spans_1`.`session_id` IS NOT NULL) AS `trace_session_id`,
+      argMinIf(`spans_1`.`user_id`, tuple(`spans_1`.`parent_span_id` IS NOT NULL, `spans_1`.`start_ns`, `spans_1`.`span_id`), `spans_1`.`user_id` IS NOT NULL) AS `trace_user_id`
+    FROM `spans` AS `spans_1`
+    WHERE `spans_1`.`project` = %(project_1)s
+      AND (`spans_1`.`agent_name` IS NOT NULL OR `spans_1`.`session_id` IS NOT NULL OR `spans_1`.`user_id` IS NOT NULL)
+      AND `spans_1`.`trace_id` IN (
+        SELECT `spans`.`trace_id`
+        FROM `spans`
+        WHERE `spans`.`trace_id` IN (unhex(%(trace_id_1_1)s), unhex(%(trace_id_1_2)s)))
+    GROUP BY `spans_1`.`trace_id`) AS `trace_values`
+LIMIT %(param_1)s
+;
+
+SELECT count(*) AS `count_1`
+FROM `spans`
+LEFT OUTER JOIN (
+    SELECT `spans_1`.`trace_id` AS `of_trace`,
+      argMinIf(`spans_1`.`session_id`, tuple(`spans_1`.`parent_span_id` IS NOT NULL, `spans_1`.`start_ns`, `spans_1`.`span_id`), `spans_1`.`session_id` IS NOT NULL) AS `trace_session_id`,
+      argMinIf(`spans_1`.`user_id`, tuple(`spans_1`.`parent_span_id` IS NOT NULL, `spans_1`.`start_ns`, `spans_1`.`span_id`), `spans_1`.`user_id` IS NOT NULL) AS `trace_user_id`
+    FROM `spans` AS `spans_1`
+    WHERE `spans_1`.`project` = %(project_1)s
+      AND (`spans_1`.`session_id` IS NOT NULL OR `spans_1`.`user_id` IS NOT NULL)
+      AND `spans_1`.`trace_id` IN (
+        SELECT DISTINCT `spans_2`.`trace_id`
+        FROM `spans` AS `spans_2`
+        WHERE `spans_2`.`project` = %(project_2)s
+          AND `spans_2`.`counted` = true
+          AND `spans_2`.`start_ns` >= %(start_ns_1)s
+          AND `spans_2`.`start_ns` <= %(start_ns_2)s
+          AND (`spans_2`.`session_id` IS NULL OR `spans_2`.`user_id` IS NULL))
+    GROUP BY `spans_1`.`trace_id`) AS `trace_values` ON `trace_values`.`of_trace` = `spans`.`trace_id`
+WHERE `spans`.`project` = %(project_3)s
+  AND `spans`.`counted` = true
+  AND `spans`.`start_ns` >= %(start_ns_3)s
+  AND `spans`.`start_ns` <= %(start_ns_4)s
+  AND (coalesce(`spans`.`session_id`, `trace_values`.`trace_session_id`) = %(coalesce_1)s OR coalesce(`spans`.`session_id`, `trace_values`.`trace_session_id`) = %(coalesce_2)s)
+  AND coalesce(`spans`.`user_id`, `trace_values`.`trace_user_id`) IS NULL
+  AND `spans`.`ttft_ns` IS NULL
+  AND (`spans`.`trace_id` IN (
+        SELECT DISTINCT `spans_3`.`trace_id`
+        FROM `spans` AS `spans_3`
+        WHERE `spans_3`.`project` = %(project_4)s
+          AND has(JSONExtract(ifNull(`spans_3`.`tags`, '[]'), 'Array(String)'), %(param_1)s)) OR coalesce(JSONExtract(ifNull(`spans`.`request_tags`, '{}'), %(param_2)s, 'Nullable(String)') = %(JSONExtract_1)s, false))
+LIMIT %(param_3)s
+;
