@@ -1,5 +1,6 @@
 """The collector: everything behind the servers, built from one settings object."""
 
+import logging
 import threading
 
 from otel_llm.access import Door
@@ -13,6 +14,8 @@ from otel_llm.pricing import Pricer
 from otel_llm.store.open import open_engine
 from otel_llm.store.retention import Retention
 from otel_llm.store.writer import Writer
+
+log = logging.getLogger(__name__)
 
 _NS = 1_000_000_000
 
@@ -56,5 +59,8 @@ class Collector:
         self.writer.stop()
         self.door.stop()
         self.pricer.close()
-        self.engine.checkpoint()
+        try:
+            self.engine.checkpoint()
+        except Exception as error:  # a full disk, a server that is away: what was acknowledged is in the store all the same
+            log.warning("the store is closed without a checkpoint: %s", error)
         self.engine.close()

@@ -31,12 +31,14 @@ _NOUNS: dict[Signal, str] = {"spans": "span", "log_records": "log record", "data
 class _Signal(NamedTuple):
     extract: Callable[..., Extraction]
     counted_as: Signal
+    apart: bool
+    """Findings and metric points are items of the request, not parts of its spans."""
 
 
 _SIGNALS: dict[SignalName, _Signal] = {
-    "traces": _Signal(extract_spans, "spans"),
-    "logs": _Signal(extract_logs, "log_records"),
-    "metrics": _Signal(extract_metrics, "data_points"),
+    "traces": _Signal(extract_spans, "spans", apart=False),
+    "logs": _Signal(extract_logs, "log_records", apart=True),
+    "metrics": _Signal(extract_metrics, "data_points", apart=True),
 }
 
 
@@ -85,7 +87,7 @@ class Pipeline:
                 answered.set_exception(work.error)
                 return
             try:
-                answer = self._account(kind.counted_as, extraction, work.duplicate)
+                answer = self._account(kind.counted_as, extraction, work.duplicate + (work.repeated if kind.apart else 0))
             except Exception as error:  # whoever waits must get an answer
                 answered.set_exception(error)
             else:

@@ -9,12 +9,13 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from otel_llm.errors import StoreUnavailable
 from otel_llm.spans import Finding, MetricPoint, Rejection, SpanBatch
-from otel_llm.store.engines.base import Engine, WriteSession
+from otel_llm.store.engines.base import Engine, LeftOut, WriteSession
 from otel_llm.store.resolution import Repricer, Resolution, resolve, responses_of
 
 log = logging.getLogger(__name__)
@@ -24,8 +25,12 @@ _STOP_WAIT_S = 25.0  # a stopping process must be gone in 30 s
 
 @dataclass(slots=True)
 class Work:
-    """What one request wants written. ``stored`` and ``duplicate`` are its answer, in spans; ``error`` says that nothing of it
-    was written. ``done`` is called once, with the work, by the writer's thread: it must be quick and must not raise."""
+    """What one request wants written.
+
+    ``stored`` and ``duplicate`` are its answer, in spans; ``repeated`` are the findings and metric points that were there
+    already; ``error`` says that nothing of it was written. ``done`` is called once, with the work, by the writer's thread: it
+    must be quick and must not raise.
+    """
 
     batch: SpanBatch
     findings: Sequence[Finding] = ()
@@ -33,6 +38,7 @@ class Work:
     rejections: Sequence[Rejection] = ()
     stored: int = 0
     duplicate: int = 0
+    repeated: int = 0
     error: StoreUnavailable | None = None
     done: Callable[["Work"], None] | None = None
 
@@ -185,16 +191,17 @@ class Writer:
         traces = set(zip(projects, trace_ids, strict=True))
         responses = responses_of(batch) if self._engine.capabilities.shared else ()
 
-        def decide(session: WriteSession) -> Resolution:
+        def decide(session: WriteSession) -> tuple[Resolution, LeftOut]:
             resolution = resolve(batch, traces, session, self._margin_ns, self._reprice)
             change = resolution.change
-            change.findings = [finding for work in works for finding in work.findings]
-            change.metric_points = [point for work in works for point in work.metric_points]
+            change.findings = _first_of_each(works, _findings)
+            change.metric_points = _first_of_each(works, _metric_points)
             change.rejections = [rejection for work in works for rejection in work.rejections]
-            session.apply(change)
-            return resolution
+            return resolution, session.apply(change)
 
-        _answer(works, self._engine.commit(traces, responses, decide))
+        resolution, left_out = self._engine.commit(traces, responses, decide)
+        _answer(works, resolution)
+        _answer_repeats(works, left_out)
 
 
 def _tell(works: list[Work]) -> None:
@@ -220,3 +227,34 @@ def _answer(works: list[Work], resolution: Resolution) -> None:
         work.duplicate = sum(1 for row in duplicates if first <= row < last)
         work.stored = work.batch.size - work.duplicate
         first = last
+
+
+_Keyed = Callable[[Work], Iterable[tuple[tuple[str, bytes], Any]]]
+
+
+def _findings(work: Work) -> Iterable[tuple[tuple[str, bytes], Finding]]:
+    return (((finding.project, finding.finding_key), finding) for finding in work.findings)
+
+
+def _metric_points(work: Work) -> Iterable[tuple[tuple[str, bytes], MetricPoint]]:
+    return (((point.project, point.point_key), point) for point in work.metric_points)
+
+
+def _first_of_each(works: list[Work], keyed: _Keyed) -> list[Any]:
+    """What the works want written, the first where a key comes twice."""
+    first: dict[tuple[str, bytes], Any] = {}
+    for work in works:
+        for key, item in keyed(work):
+            first.setdefault(key, item)
+    return list(first.values())
+
+
+def _answer_repeats(works: list[Work], left_out: LeftOut) -> None:
+    for work in works:
+        work.repeated = 0
+    for keyed, known in ((_findings, left_out.findings), (_metric_points, left_out.metric_points)):
+        seen = set(known)
+        for work in works:
+            for key, _ in keyed(work):
+                work.repeated += key in seen
+                seen.add(key)

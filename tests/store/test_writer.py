@@ -7,14 +7,16 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
 from otel_llm.errors import StoreUnavailable
-from otel_llm.spans import SpanBatch
-from otel_llm.store.engines.base import ResponseKey, TraceKey, WriteSession
+from otel_llm.spans import Finding, MetricPoint, SpanBatch
+from otel_llm.store import schema
+from otel_llm.store.engines.base import Engine, ResponseKey, TraceKey, WriteSession
 from otel_llm.store.engines.duckdb import DuckDBEngine
 from otel_llm.store.writer import Work, Writer
 
-from .rows import batch, span
+from .rows import T0, batch, span
 from .test_resolution import stored
 
 HOUR = 3_600_000_000_000
@@ -156,6 +158,28 @@ def test_a_request_that_cannot_be_told_costs_no_other_its_answer(moody: Moody, w
     writer.submit(later)
     assert later.stored == 1
     assert len(stored(moody)) == 2
+
+
+def test_findings_and_points_that_are_there_already_are_told_to_the_request_that_repeats_them(engine: Engine) -> None:
+    def point(number: int) -> MetricPoint:
+        return MetricPoint("default", bytes([number] * 16), "tokens", "1", "sum", T0, T0, None, "{}", "{}")
+
+    finding = Finding("default", b"t" * 16, b"s" * 8, b"f" * 16, T0, "p", "", "alert", "", "test")
+    writer = Writer(engine, no_prices, max_spans=1000, margin_ns=HOUR)
+    first, twice, again = (
+        Work(batch(), [finding], [point(1)]),
+        Work(batch(), [finding], [point(1), point(2), point(2)]),
+        Work(batch(span()), [finding], [point(3), point(2)]),
+    )
+    writer.enqueue(first)
+    writer.enqueue(twice)  # one commit with the first
+    writer.start()
+    writer.submit(again)
+    writer.stop()
+    assert [work.repeated for work in (first, twice, again)] == [0, 3, 2]
+    with engine.sql.connect() as connection:
+        assert connection.execute(sa.select(sa.func.count()).select_from(schema.metric_points)).scalar() == 3
+        assert connection.execute(sa.select(sa.func.count()).select_from(schema.findings)).scalar() == 1
 
 
 class Panic(BaseException):

@@ -37,13 +37,21 @@ class Capabilities:
 
 @dataclass(slots=True)
 class Change:
-    """One commit. ``insert`` rows are new keys; ``replace`` rows are full new versions of stored keys."""
+    """One commit. ``insert`` rows are new keys; ``replace`` rows are full new versions of stored keys. No finding and no
+    metric point comes twice."""
 
     insert: SpanBatch = field(default_factory=SpanBatch)
     replace: SpanBatch = field(default_factory=SpanBatch)
     findings: Sequence[Finding] = ()
     metric_points: Sequence[MetricPoint] = ()
     rejections: Sequence[Rejection] = ()
+
+
+class LeftOut(NamedTuple):
+    """(project, key) of the findings and metric points of a change that were stored already."""
+
+    findings: Collection[tuple[str, bytes]] = ()
+    metric_points: Collection[tuple[str, bytes]] = ()
 
 
 class WriteConflict(Exception):
@@ -85,8 +93,8 @@ class WriteSession(ABC):
         """Full rows of stored spans, in any order; keys that are not stored are left out."""
 
     @abstractmethod
-    def apply(self, change: Change) -> None:
-        """Writes the change. Findings and metric points whose key is stored already are left out."""
+    def apply(self, change: Change) -> LeftOut:
+        """Writes the change. Findings and metric points whose key is stored already are left out, and told."""
 
 
 class Functions(ABC):

@@ -17,7 +17,7 @@ from clickhouse_connect.datatypes.registry import get_from_name
 from otel_llm.spans import FIELD_BY_NAME, FIELD_NAMES, SlimSpan, SpanBatch, SpanKey
 from otel_llm.store import schema
 from otel_llm.store.engines import clickhouse_schema as ddl
-from otel_llm.store.engines.base import Change, ResponseKey, TraceKey, WriteSession
+from otel_llm.store.engines.base import Change, LeftOut, ResponseKey, TraceKey, WriteSession
 from otel_llm.store.engines.clickhouse_calls import Caller
 
 _COLUMN_TYPES = {
@@ -82,13 +82,18 @@ class ClickHouseSession(WriteSession):
         columns = dict(zip(FIELD_NAMES, map(list, zip(*rows.values(), strict=True)), strict=True))
         return SpanBatch.of_columns(columns, len(rows))
 
-    def apply(self, change: Change) -> None:
+    def apply(self, change: Change) -> LeftOut:
+        left_out = LeftOut()
         if self._first:
-            now = time.time_ns()
-            self._insert_rows(schema.findings, change.findings, now)
-            self._insert_rows(schema.metric_points, change.metric_points, now)
             self._insert_rows(schema.rejections, change.rejections, None)
-        parts = [each for each in (change.insert, change.replace) if each.size]
+            left_out = LeftOut(
+                self._insert_new(schema.findings, change.findings, "finding_key"),
+                self._insert_new(schema.metric_points, change.metric_points, "point_key"),
+            )
+        self._write_spans([each for each in (change.insert, change.replace) if each.size])
+        return left_out
+
+    def _write_spans(self, parts: Sequence[SpanBatch]) -> None:
         if not parts:
             return
         batch = SpanBatch.concat(parts)
@@ -150,6 +155,20 @@ class ClickHouseSession(WriteSession):
         columns[ddl.SPAN_VERSION] = [version(max(pair, key=lambda slim: slim.weight), later) for pair in pairs]
         columns[ddl.SPAN_DELETED] = [1] * len(pairs)
         self._insert("spans", columns, self._settings)
+
+    def _insert_new(self, table: sa.Table, rows: Sequence[tuple[Any, ...]], key: str) -> set[tuple[str, bytes]]:
+        """Inserts what is not stored; returns (project, key) of what is. Of equal rows that two receivers insert at once the
+        table keeps the first."""
+        place = table.columns.keys().index(key)
+        known: set[tuple[str, bytes]] = set()
+        for project, keys in _by_project((row[0], row[place]) for row in rows):
+            wanted = ", ".join(f"unhex('{each.hex()}')" for each in keys)
+            found = self._query(
+                f"SELECT DISTINCT {key} FROM {table.name} WHERE project = {_quoted(project)} AND {key} IN ({wanted})"  # noqa: S608 quoted
+            )
+            known.update((project, bytes(row[0])) for row in found)
+        self._insert_rows(table, [row for row in rows if (row[0], row[place]) not in known], time.time_ns())
+        return known
 
     def _insert_rows(self, table: sa.Table, rows: Sequence[tuple[Any, ...]], now: int | None) -> None:
         if not rows:

@@ -22,7 +22,7 @@ from otel_llm.errors import StoreBusy, StoreError, StoreMismatch, StoreUnavailab
 from otel_llm.spans import FIELD_NAMES, FIELDS, FieldType, SlimSpan, SpanBatch, SpanKey
 from otel_llm.store import migrations, schema
 from otel_llm.store.engines import duckdb_probing
-from otel_llm.store.engines.base import Capabilities, Change, CostUpdate, Engine, ResponseKey, TraceKey, WriteSession
+from otel_llm.store.engines.base import Capabilities, Change, CostUpdate, Engine, LeftOut, ResponseKey, TraceKey, WriteSession
 from otel_llm.store.engines.duckdb_functions import DuckDBFunctions
 from otel_llm.store.recent import CAPACITY_SPANS, RecentSpans
 
@@ -353,16 +353,18 @@ class _DuckDBSession(WriteSession):
         columns = dict(zip(FIELD_NAMES, map(list, zip(*rows, strict=True)), strict=True)) if rows else None
         return SpanBatch.of_columns(columns, len(rows)) if columns else SpanBatch()
 
-    def apply(self, change: Change) -> None:
+    def apply(self, change: Change) -> LeftOut:
         if change.replace.size:
             self._delete(change.replace)
             self._insert_spans(change.replace)
         if change.insert.size:
             self._insert_spans(change.insert)
         self._written = (change.insert.slim(), change.replace.slim())
-        self._insert_new(schema.findings, change.findings, ("project", "finding_key"))
-        self._insert_new(schema.metric_points, change.metric_points, ("project", "point_key"))
-        self._insert_new(schema.rejections, change.rejections, ())
+        self._insert(schema.rejections, change.rejections)
+        return LeftOut(
+            self._insert_new(schema.findings, change.findings, "finding_key"),
+            self._insert_new(schema.metric_points, change.metric_points, "point_key"),
+        )
 
     def _delete(self, batch: SpanBatch) -> None:
         names = ("project", "trace_id", "span_id")
@@ -387,28 +389,26 @@ class _DuckDBSession(WriteSession):
         finally:
             inlet.table = None
 
-    def _insert_new(self, table: sa.Table, rows: Sequence[tuple[Any, ...]], key: tuple[str, ...]) -> None:
+    def _insert_new(self, table: sa.Table, rows: Sequence[tuple[Any, ...]], key: str) -> set[tuple[str, bytes]]:
+        """Inserts what is not stored; returns (project, key) of what is."""
         if not rows:
-            return
-        names = [column.name for column in table.columns]
-        arrow = Table.from_pydict(
-            {
-                column.name: Array(list(values), _arrow_type(column))
-                for column, values in zip(table.columns, zip(*rows, strict=True), strict=True)
-            }
-        )
-        unseen = ""
-        if key:
-            same = " AND ".join(f"t.{name} = n.{name}" for name in key)
-            unseen = f" n ANTI JOIN {table.name} t ON {same}"
-        self._insert(table.name, arrow, tuple(names), unseen)
+            return set()
+        same = f"t.project = n.project AND t.{key} = n.{key}"
+        inserted = self._insert(table, rows, f" n ANTI JOIN {table.name} t ON {same}", f" RETURNING project, {key}")
+        place = list(table.columns.keys()).index(key)
+        return {(row[0], row[place]) for row in rows} - set(inserted)
 
-    def _insert(self, table: str, arrow: Table, names: tuple[str, ...], source: str = "") -> None:
+    def _insert(self, table: sa.Table, rows: Sequence[tuple[Any, ...]], unless: str = "", returning: str = "") -> list[Any]:
+        if not rows:
+            return []
+        columns = zip(table.columns, zip(*rows, strict=True), strict=True)
+        arrow = Table.from_pydict({column.name: Array(list(values), _arrow_type(column)) for column, values in columns})
         connection = self._connection
         connection.register("fresh", arrow)
         try:
-            columns = ", ".join(names)
-            connection.execute(f"INSERT INTO {table} ({columns}) SELECT {columns} FROM fresh{source}")  # noqa: S608 constant text
+            names = ", ".join(table.columns.keys())
+            insert = f"INSERT INTO {table.name} ({names}) SELECT {names} FROM fresh{unless}{returning}"  # noqa: S608 constant text
+            return connection.execute(insert).fetchall()
         finally:
             connection.unregister("fresh")
 

@@ -17,7 +17,7 @@ from psycopg import sql as pg
 
 from otel_llm.spans import FIELD_NAMES, SlimSpan, SpanBatch, SpanKey
 from otel_llm.store import schema
-from otel_llm.store.engines.base import Change, ResponseKey, TraceKey, WriteConflict, WriteSession
+from otel_llm.store.engines.base import Change, LeftOut, ResponseKey, TraceKey, WriteConflict, WriteSession
 from otel_llm.store.engines.postgresql_copy import copy_blocks, used_columns, without_nul_escapes
 from otel_llm.store.engines.postgresql_partitions import Partitions
 
@@ -94,7 +94,7 @@ class PostgreSQLSession(WriteSession):
         columns = dict(zip(FIELD_NAMES, map(list, zip(*rows, strict=True)), strict=True))
         return SpanBatch.of_columns(columns, len(rows))
 
-    def apply(self, change: Change) -> None:
+    def apply(self, change: Change) -> LeftOut:
         if self._range is None:
             starts = [*change.insert["start_ns"], *change.replace["start_ns"]]
             if starts:
@@ -106,9 +106,11 @@ class PostgreSQLSession(WriteSession):
         for batch in (change.replace, change.insert):
             if batch.size:
                 self._copy(batch)
-        self._insert_new(schema.findings, change.findings, "project, finding_key")
-        self._insert_new(schema.metric_points, change.metric_points, "project, point_key")
         self._insert_new(schema.rejections, change.rejections, "")
+        return LeftOut(
+            self._insert_new(schema.findings, change.findings, "finding_key"),
+            self._insert_new(schema.metric_points, change.metric_points, "point_key"),
+        )
 
     def _lock_more(self, traces: Collection[TraceKey], responses: Collection[ResponseKey]) -> None:
         more = sorted(_buckets(traces, responses) - self._held)
@@ -127,19 +129,27 @@ class PostgreSQLSession(WriteSession):
                 copy.write(block)
         self.rows += batch.size
 
-    def _insert_new(self, table: sa.Table, rows: Sequence[tuple[Any, ...]], key: str) -> None:
-        """Inserts in key order, so that two receivers with equal keys wait for each other in one direction only."""
+    def _insert_new(self, table: sa.Table, rows: Sequence[tuple[Any, ...]], key: str) -> set[tuple[str, bytes]]:
+        """Inserts in key order, so that two receivers with equal keys wait for each other in one direction only; returns
+        (project, key) of what was stored already. Without a key all is new."""
         if not rows:
-            return
+            return set()
         columns = list(table.columns)
         arrays = ", ".join(f"%s::{_ARRAYS[type(column.type)]}" for column in columns)
         values = [[_storable(value) for value in column] for column in zip(*rows, strict=True)]
-        order, unless = (f" ORDER BY {key}", f" ON CONFLICT ({key}) DO NOTHING") if key else ("", "")
+        order, unless = "", ""
+        if key:
+            order = f" ORDER BY project, {key}"
+            unless = f" ON CONFLICT (project, {key}) DO NOTHING RETURNING project, {key}"
         names = ", ".join(column.name for column in columns)
-        self._connection.execute(
+        done = self._connection.execute(
             f"INSERT INTO {table.name} ({names}) SELECT * FROM unnest({arrays}) AS n({names}){order}{unless}",  # noqa: S608 constant text
             values,
         )
+        if not key:
+            return set()
+        place = table.columns.keys().index(key)
+        return set(zip(values[0], values[place], strict=True)) - {(project, bytes(found)) for project, found in done.fetchall()}
 
 
 def _buckets(traces: Collection[TraceKey], responses: Collection[ResponseKey]) -> set[int]:
