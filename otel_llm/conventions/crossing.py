@@ -43,8 +43,8 @@ def _contains(outer: SlimSpan, inner: SlimSpan) -> bool:
 def _among_spans(group: Sequence[SlimSpan], edges: dict[SpanKey, Edge]) -> None:
     """The rule for intervals.
 
-    A record loses to a shorter one inside it that has usage (the first to end); one without usage also to a longer one around it (the last to end, with
-    usage if there is one).
+    A record loses to a shorter one inside it that has usage (the first to end); one without usage also to a longer one around
+    it (the last to end, with usage if there is one).
     """
     ranked = sorted(group, key=_inner_first)
     starts = sorted(span.start_ns for span in group)
