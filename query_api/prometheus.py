@@ -63,7 +63,7 @@ def blueprint(collector: "Collector") -> Blueprint:
 
 
 def _time_queries(app: App, queries: dict[str, LatencyHistogram]) -> None:
-    """Times every request by its endpoint; paths nobody serves are left out."""
+    """Times every request by its route; paths nobody serves are left out."""
 
     @app.before_request
     def begin() -> None:
@@ -72,8 +72,8 @@ def _time_queries(app: App, queries: dict[str, LatencyHistogram]) -> None:
     @app.after_request
     def end(response: Response) -> Response:
         begun = g.pop("begun", None)
-        if begun is not None and request.endpoint is not None:
-            queries.setdefault(request.endpoint, LatencyHistogram()).observe(time.perf_counter() - begun)
+        if begun is not None and request.url_rule is not None:
+            queries.setdefault(request.url_rule.rule, LatencyHistogram()).observe(time.perf_counter() - begun)
         return response
 
 
