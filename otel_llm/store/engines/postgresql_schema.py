@@ -40,16 +40,26 @@ _TYPES: dict[type[sa.types.TypeEngine[Any]], str] = {
     sa.Boolean: "boolean",
     sa.LargeBinary: "bytea",
 }
+_ASKED_MOST = (
+    *("start_ns", "end_ns", "error", "counted", "project", "role", "input_tokens", "output_tokens", "cost_reported"),
+    *("cost_computed", "ttft_ns", "provider", "response_model", "request_model", "provider_inferred", "trace_id", "span_id"),
+    *("parent_span_id", "user_id", "session_id", "total_tokens", "request_tags", "trace_name", "user_name", "user_tags"),
+    *("tags", "environment", "service_name", "service_namespace", "repo_id", "ai_llm_id", "api_key_id", "key_id"),
+    *("server_address", "server_port", "agent_name", "agent_id", "agentlens_agent_id", "response_id"),
+)
+"""Columns of ``spans`` in the order they lie in a row. PostgreSQL unpacks a row up to the last column a query needs: sums over
+tokens take less than half the time with these in front."""
 _KEYS: dict[str, str] = {"findings": "project, finding_key", "metric_points": "project, point_key"}
 _TIMES: dict[str, str] = {"findings": "time_ns", "metric_points": "time_ns", "rejections": "time_ns", "audit": "time_ns"}
 
 SPAN_INDEXES: dict[str, str] = {
     "spans_once": "UNIQUE INDEX ON spans (trace_id, span_id, project, start_ns)",
     "spans_by_start": "INDEX ON spans (project, start_ns)",
-    # Hash indexes: texts of any length (a b-tree entry must fit a third of a page), and only equality is asked.
-    "spans_by_response": "INDEX ON spans USING hash (response_id) WHERE response_id IS NOT NULL",
-    "spans_by_user": "INDEX ON spans USING hash (user_id) WHERE user_id IS NOT NULL",
-    "spans_by_session": "INDEX ON spans USING hash (session_id) WHERE session_id IS NOT NULL",
+    # SP-GiST takes texts of any length (a b-tree entry must fit a third of a page) and many equal ones (a constant user id
+    # costs a hash index 19 us a row at 200,000 rows, and more with each further one; here 3 us).
+    "spans_by_response": "INDEX ON spans USING spgist (response_id) WHERE response_id IS NOT NULL",
+    "spans_by_user": "INDEX ON spans USING spgist (user_id) WHERE user_id IS NOT NULL",
+    "spans_by_session": "INDEX ON spans USING spgist (session_id) WHERE session_id IS NOT NULL",
 }
 """Indexes of every partition. The first finds a trace's spans and is the backstop of exactly-once; it has the start in it
 because a unique index over partitions must. Copies whose start differs meet under the lock of their trace."""
@@ -70,9 +80,9 @@ def create(connection: sa.Connection) -> None:
 
 
 def _columns(table: sa.Table) -> str:
-    return ", ".join(
-        f"{column.name} {_TYPES[type(column.type)]}{'' if column.nullable else ' NOT NULL'}" for column in table.columns
-    )
+    places = {name: place for place, name in enumerate(_ASKED_MOST if table is schema.spans else ())}
+    ordered = sorted(table.columns, key=lambda column: places.get(column.name, len(places)))
+    return ", ".join(f"{each.name} {_TYPES[type(each.type)]}{'' if each.nullable else ' NOT NULL'}" for each in ordered)
 
 
 def week_of(time_ns: int) -> int:
