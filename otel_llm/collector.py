@@ -11,6 +11,7 @@ from otel_llm.conventions.content import ContentPolicy
 from otel_llm.latency import LatencyHistogram
 from otel_llm.pipeline import Pipeline
 from otel_llm.pricing import Pricer
+from otel_llm.pricing.repricing import Repricing
 from otel_llm.store.open import open_engine
 from otel_llm.store.retention import Retention
 from otel_llm.store.writer import Writer
@@ -42,6 +43,7 @@ class Collector:
             interval_s=settings.commit_interval_ms / 1000,
             on_commit=lambda seconds, spans: self.commit_latency.observe(seconds),
         )
+        self.repricing = Repricing(self.engine, self.pricer, settings)
         self.retention = Retention(self.engine, settings.retention, settings.retention_interval_s)
         self.pipeline = Pipeline(self.writer, self.pricer, self.accounting, ContentPolicy.from_settings(settings))
 
@@ -56,6 +58,7 @@ class Collector:
     def stop(self) -> None:
         """Commits what waits, writes back what is lazy, checkpoints and closes the store."""
         self.retention.stop()
+        self.repricing.stop()
         self.writer.stop()
         self.door.stop()
         self.pricer.close()

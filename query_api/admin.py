@@ -1,4 +1,4 @@
-"""``/api/v1/admin``: keys, projects and the audit log of the caller's own project.
+"""``/api/v1/admin``: keys, projects, repricing and the audit log of the caller's own project.
 
 An admin key manages its own project and no other; projects as a whole are managed by whoever holds the database, through
 the command line. While a loopback server has no key at all, everybody on the machine is that operator: this is how the
@@ -21,6 +21,8 @@ from otel_llm.access.audit import OPERATOR, AuditEntry
 from otel_llm.access.keys import DEFAULT_SCOPES, Key
 from otel_llm.collector import Collector
 from otel_llm.errors import PermissionDenied
+from otel_llm.pricing.repricing import Run
+from query_api import repricing
 from query_api.answers import answer
 from query_api.errors import ApiError
 
@@ -134,6 +136,30 @@ def blueprint(collector: Collector) -> Blueprint:
             door.register.note("project.purge", actor=_actor(caller), project=name, detail={"spans_deleted": deleted})
         return document, 200
 
+    @routes.post("/reprice")
+    @admin
+    def start_repricing(caller: Caller) -> tuple[Document, int]:
+        body = _body({"project": str, "from": str, "to": str})
+        project = body.get("project", None if _operator(door, caller) else caller.project)
+        if project is not None:
+            _require(door, caller, project)
+        return repricing.start(collector, caller, body, project), 202
+
+    @routes.get("/reprice")
+    @admin
+    def show_repricing(caller: Caller) -> tuple[Document, int]:
+        return last_run(caller).document(), 200
+
+    @routes.delete("/reprice")
+    @admin
+    def stop_repricing(caller: Caller) -> tuple[Document, int]:
+        run = last_run(caller)
+        collector.repricing.stop()
+        return run.document(), 200
+
+    def last_run(caller: Caller) -> Run:
+        return repricing.last(collector, lambda project: _manages(door, caller, project), operator=_operator(door, caller))
+
     @routes.get("/audit")
     @admin
     def audit(caller: Caller) -> tuple[Document, int]:
@@ -196,6 +222,6 @@ def _body(types: dict[str, Any]) -> Document:
     for name, expected in types.items():
         if name in body and (not isinstance(body[name], expected) or isinstance(body[name], bool)):
             raise ApiError(400, f"{name} has the wrong type")
-    if not all(isinstance(scope, str) for scope in body.get("scopes", [])):
+    if "scopes" in types and not all(isinstance(scope, str) for scope in body.get("scopes", [])):
         raise ApiError(400, "scopes is a list of texts")
     return body

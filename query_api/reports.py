@@ -1,7 +1,7 @@
-"""``/api/v1/stats``, ``/api/v1/models`` and ``/api/v1/calls``: neutral reports, the ones the command line prints.
+"""``/api/v1/stats``, ``models``, ``calls`` and ``unpriced``: neutral reports, the ones the command line prints.
 
-Parameters: ``from`` (inclusive) and ``to`` (exclusive), ISO 8601; ``model``, ``provider``, ``agent``, ``user``: equality;
-``limit`` (calls only). All are optional; an empty one counts as absent.
+Parameters: ``from`` (inclusive) and ``to`` (exclusive), ISO 8601; ``model``, ``provider``, ``agent``, ``user``: equality
+(not for ``unpriced``); ``limit`` (``calls`` only). All are optional; an empty one counts as absent.
 """
 
 from typing import TYPE_CHECKING
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from flask import Blueprint, Response, request
 
 from otel_llm.access import Caller
+from otel_llm.pricing.unpriced import unpriced
 from otel_llm.store.queries import reports
 from otel_llm.store.queries.calls import CallFilter
 from otel_llm.store.queries.reading import reading
@@ -53,6 +54,12 @@ def blueprint(collector: "Collector") -> Blueprint:
             raise ApiError(400, f"limit is a whole number from 1 to {MAX_CALLS}")
         with reading(collector.engine, timeout_s) as store:
             return answer({"calls": reports.recent(store, caller.project, window, _filters(), int(text))})
+
+    @routes.get("/unpriced")
+    def unpriced_models() -> Response:
+        caller, window = reader(), _window()
+        found = unpriced(collector.engine, caller.project, window, timeout_s=timeout_s)
+        return answer({"models": [model.document() for model in found]})
 
     return routes
 

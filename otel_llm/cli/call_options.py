@@ -35,7 +35,7 @@ def call_options(function: Function) -> Function:
     @wraps(function)
     def command(*args: Any, start: str | None, end: str | None, **kwargs: Any) -> Any:
         filters = {name: kwargs.pop(f"only_{name}") for name in ("model", "provider", "agent", "user")}
-        calls = CallOptions(_time(start, "--from"), _time(end, "--to"), **filters)
+        calls = CallOptions(iso_time(start, "--from"), iso_time(end, "--to"), **filters)
         return function(*args, calls=calls, **kwargs)
 
     when = "a time (2026-11-01, 2026-11-01T08:00:00Z) or a time ago (90m, 24h, 7d)"
@@ -91,8 +91,8 @@ STORE_TIMEOUT_S = 600.0
 """Nobody else waits for a store that this command alone has open."""
 
 
-def _time(text: str | None, option: str) -> str | None:
-    """The time an option names, as ISO 8601 in UTC."""
+def iso_time(text: str | None, option: str) -> str | None:
+    """The time an option names (a time, or a time ago), as ISO 8601 in UTC. Raises click.BadParameter."""
     if not text:
         return None
     from otel_llm.quantities import seconds
@@ -123,4 +123,4 @@ def _ns(text: str | None) -> int | None:
 
 def time_ns(text: str | None, option: str) -> int | None:
     """The time an option names (a time, or a time ago), in ns since 1970. Raises click.BadParameter."""
-    return _ns(_time(text, option))
+    return _ns(iso_time(text, option))

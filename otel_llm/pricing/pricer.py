@@ -65,6 +65,13 @@ class Pricer:
             self._updater.stop()
             self._updater = None
 
+    def override(self, overrides: Sequence[Override]) -> None:
+        """Replaces the operator's prices: calls that are priced from now on get the new ones."""
+        with self._loading:
+            self._overrides = tuple(overrides)
+            # a new cache: what another thread resolves at this moment goes into the old one
+            self._timeline = lru_cache(maxsize=_CACHED_TIMELINES)(self._resolve)
+
     def price(self, batch: SpanBatch, rows: Iterable[int] | None = None) -> None:
         """Sets cost_computed and cost_computed_source of the calls among the rows (all rows when None).
 

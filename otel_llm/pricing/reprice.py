@@ -1,5 +1,6 @@
 """Computes the cost of stored calls anew, after a price changed. What spans report themselves stays as it is."""
 
+import math
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
@@ -20,11 +21,13 @@ _COLUMNS = tuple(dict.fromkeys((*_KEY, *INPUTS, *_COSTS)))
 
 
 class Progress(NamedTuple):
-    """How far repricing is: ``done`` of about ``total`` calls, ``changed`` of them with another cost now."""
+    """How far repricing is: ``done`` of about ``total`` calls, ``changed`` of them with another cost now. ``difference`` is
+    what the computed costs of all of them have become dearer by, in USD."""
 
     done: int
     changed: int
     total: int
+    difference: float = 0.0
 
 
 def reprice(
@@ -34,11 +37,14 @@ def reprice(
     window: Window = EVER,
     progress: Callable[[Progress], None] | None = None,
     chunk: int = CHUNK,
+    *,
+    dry_run: bool = False,
 ) -> Progress:
     """Computes the cost of every call of a project (None: of all) that started in a window, oldest first.
 
     Works in chunks, each committed by itself: memory is bounded, ingest goes on meanwhile, and an interrupted run can simply
-    be started again. ``progress`` is told after each chunk. Raises StoreUnavailable.
+    be started again. ``progress`` is told after each chunk; what it raises ends the run. A dry run computes and writes
+    nothing. Raises StoreUnavailable.
     """
     calls = _calls(project, window)
     with engine.sql.connect() as connection:
@@ -49,13 +55,17 @@ def reprice(
         pricer.price(batch)
         updates = []
         changed = 0
+        difference = [state.difference]
         for row, (cost, source) in enumerate(zip(*was, strict=True)):
             new_cost, new_source = (batch[name][row] for name in _COSTS)
             if (new_cost, new_source) != (cost, source):
                 changed += new_cost != cost
+                difference += (new_cost or 0.0, -(cost or 0.0))
                 updates.append(CostUpdate(*batch.key(row), batch["start_ns"][row], cost, new_cost, new_source))
-        engine.update_costs(updates)
-        state = Progress(state.done + batch.size, state.changed + changed, max(total, state.done + batch.size))
+        if not dry_run:
+            engine.update_costs(updates)
+        done = state.done + batch.size
+        state = Progress(done, state.changed + changed, max(total, done), math.fsum(difference))
         if progress is not None:
             progress(state)
     return state

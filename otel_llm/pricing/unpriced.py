@@ -1,10 +1,11 @@
 """Models that calls were seen of, and no price: what the sums of cost lack."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
 from otel_llm.store.engines.base import Engine
+from otel_llm.store.queries.instants import iso
 from otel_llm.store.queries.reading import run
 from otel_llm.store.queries.window import EVER, Window
 from otel_llm.store.schema import spans
@@ -22,6 +23,11 @@ class UnpricedModel(NamedTuple):
     """Calls that report their own cost, which sums use: only the others are missing there."""
     first_ns: int
     last_ns: int
+
+    def document(self) -> dict[str, Any]:
+        """As JSON: what the endpoint answers and the command line prints."""
+        own = self._asdict()
+        return {name: own[name] for name in self._fields[:-2]} | {"first": iso(self.first_ns), "last": iso(self.last_ns)}
 
 
 def unpriced(

@@ -15,6 +15,7 @@ from typing import Any
 
 from otel_llm.errors import StoreUnavailable
 from otel_llm.spans import Finding, MetricPoint, Rejection, SpanBatch
+from otel_llm.store.copies import remembered
 from otel_llm.store.engines.base import Engine, LeftOut, WriteSession
 from otel_llm.store.resolution import Repricer, Resolution, resolve, responses_of
 
@@ -197,6 +198,7 @@ class Writer:
             change.findings = _first_of_each(works, _findings)
             change.metric_points = _first_of_each(works, _metric_points)
             change.rejections = [rejection for work in works for rejection in work.rejections]
+            change.rejections += remembered(batch, resolution.duplicate_rows)
             return resolution, session.apply(change)
 
         resolution, left_out = self._engine.commit(traces, responses, decide)

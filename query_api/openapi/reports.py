@@ -1,6 +1,6 @@
 """The neutral reports' paths."""
 
-from query_api.openapi.parts import TEXT, Json, listed, operation, query, record, responses
+from query_api.openapi.parts import COUNT, TEXT, TOKENS, Json, described, listed, operation, query, record, responses
 from query_api.reports import MAX_CALLS
 
 _TIME: Json = {"type": "string", "anyOf": [{"format": "date"}, {"format": "date-time"}]}
@@ -13,6 +13,21 @@ _PARAMETERS = [
     query("user", TEXT, "user of the call, else of its trace"),
 ]
 _ERRORS = {400: "A time or the limit cannot be read."}
+
+_INSTANT: Json = {"type": "string", "format": "date-time"}
+_TEXT_OR_NULL: Json = {"anyOf": [TEXT, {"type": "null"}]}
+_UNPRICED = record(
+    {
+        "provider": _TEXT_OR_NULL,
+        "model": described(_TEXT_OR_NULL, "the model that answered, else the one asked for"),
+        "calls": COUNT,
+        "input_tokens": TOKENS,
+        "output_tokens": TOKENS,
+        "calls_with_reported_cost": described(COUNT, "these report their own cost, which sums use"),
+        "first": _INSTANT,
+        "last": _INSTANT,
+    }
+)
 
 SCHEMAS: dict[str, Json] = {}
 PATHS: dict[str, Json] = {
@@ -41,6 +56,14 @@ PATHS: dict[str, Json] = {
                 *_PARAMETERS,
                 query("limit", {"type": "integer", "minimum": 1, "maximum": MAX_CALLS}, "most calls to show"),
             ],
+        )
+    },
+    "/api/v1/unpriced": {
+        "get": operation(
+            "Reports",
+            "Models without a price",
+            responses("AgentLens", record({"models": listed(_UNPRICED)}), "Most tokens first.", errors=_ERRORS),
+            parameters=_PARAMETERS[:2],
         )
     },
 }

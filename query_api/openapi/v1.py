@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from otel_llm.store.queries.call_pages import ORDERS
+from otel_llm.store.queries.explained import MAX_SPANS as MAX_EXPLAINED
 from otel_llm.store.queries.measures import MEASURES
 from otel_llm.store.queries.overview import HEADLINES
 from otel_llm.store.queries.slices import DIMENSIONS, LACKING
@@ -249,10 +250,31 @@ SCHEMAS: dict[str, Json] = {
             "spans": listed(
                 record(
                     {
-                        name: _words(("counted", "not_counted", "stored", "rejected")) if name == "outcome" else TEXT
+                        name: _words(("counted", "not_counted", "stored", "duplicate", "rejected")) if name == "outcome" else TEXT
                         for name in traces.WHY_COLUMNS
                     }
                 )
+            ),
+        }
+    ),
+    "V1Explained": record(
+        {
+            "trace_id": _HEX_TRACE,
+            "span_count": COUNT,
+            "truncated": {"type": "boolean"},
+            "spans": listed(
+                {
+                    "type": "object",
+                    "properties": {
+                        "span_id": _HEX_SPAN,
+                        "dialect": TEXT,
+                        "role": described({"type": "object"}, "what the span is, and the rule that says so"),
+                        "fields": described({"type": "object"}, "every candidate of each field, and which one won"),
+                        "normalised": described(listed(TEXT), "what was changed on the reported values"),
+                        "counting": described({"type": "object"}, "counted or not, and why"),
+                    },
+                    "required": ["span_id", "dialect", "role", "fields", "normalised", "counting"],
+                }
             ),
         }
     ),
@@ -347,6 +369,15 @@ PATHS: dict[str, Json] = {
         "What became of a trace",
         _found(ref("V1Why"), "Stored, counted or not, rejected, and why; empty when nothing is known."),
         [_TRACE, *_csv()],
+    ),
+    "/api/v1/traces/{trace_id}/explain": _get(
+        "What was read from which attribute",
+        _found(ref("V1Explained"), "One explanation for each span, by start.", tabular=False, missing="No such trace or span."),
+        [
+            _TRACE,
+            query("span_id", _HEX_SPAN, "only this span"),
+            query("limit", _whole(1, MAX_EXPLAINED), f"most spans; default {traces.EXPLAINED}"),
+        ],
     ),
     "/api/v1/data-health": _get(
         "What the numbers lack",

@@ -4,20 +4,15 @@ import csv
 import io
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime
 from typing import Any
 
 from flask import Response
 
-_NS_PER_S = 1_000_000_000
+from otel_llm.store.queries.instants import iso
+
+__all__ = ["iso", "ms", "parsed", "table"]
+
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
-
-
-def iso(time_ns: int) -> str:
-    """ISO 8601 in UTC, to the microsecond (to the second when there is no fraction)."""
-    seconds, rest = divmod(time_ns, _NS_PER_S)
-    whole = datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
-    return f"{whole}.{rest // 1_000:06d}Z" if rest // 1_000 else f"{whole}Z"
 
 
 def ms(time_ns: int | float | None) -> float | None:

@@ -58,6 +58,7 @@ def blueprint(collector: "Collector") -> Blueprint:
     serve("/traces/<trace_id>", "trace", traces.view, {"spans": Table("spans", traces.COLUMNS)})
     serve("/traces/<trace_id>/spans/<span_id>", "span", traces.span_view)
     serve("/traces/<trace_id>/why", "why", traces.why_view, {"spans": Table("spans", traces.WHY_COLUMNS)})
+    serve("/traces/<trace_id>/explain", "explain", traces.explain_view)
 
     def data_health(reader: Reader, project: str) -> Document:
         return health.view(reader, project, collector)

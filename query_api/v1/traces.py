@@ -4,8 +4,9 @@ from typing import Any
 
 from otel_llm.conventions.explain import explain
 from otel_llm.spans import CALL_ROLES
+from otel_llm.store.queries import explained
 from otel_llm.store.queries.reading import Reader
-from otel_llm.store.queries.span_fates import DUPLICATES, REASONS, span_fates
+from otel_llm.store.queries.span_fates import REASONS, why
 from otel_llm.store.queries.trace_spans import Node, Span, Sums, span, trace_spans
 from query_api.errors import ApiError
 from query_api.v1 import parameters
@@ -16,6 +17,8 @@ COLUMNS = (
     *("input_tokens", "output_tokens", "cost", "counted", "reason", "suppressed_by", "error", "error_type", "service", "scope"),
 )
 WHY_COLUMNS = ("time", "trace_id", "span_id", "name", "outcome", "reason", "detail", "counted_instead")
+EXPLAINED = 100
+"""Spans explained when no limit is given."""
 _JSON_FIELDS = ("attributes", "resource_attributes", "events", "links", "metadata")
 _MORE_FIELDS = (
     *("operation", "kind", "scope_version", "dialect", "provider_inferred", "request_model", "response_model", "total_tokens"),
@@ -67,24 +70,17 @@ def span_view(reader: Reader, project: str, trace_id: str, span_id: str) -> dict
 
 def why_view(reader: Reader, project: str, trace_id: str) -> dict[str, Any]:
     """What became of every span that arrived with this trace id. Nothing known is an empty list, not an error."""
-    fates = span_fates(reader, project, parameters.trace_id_of(trace_id))
-    return {
-        "trace_id": trace_id.lower(),
-        "duplicates": DUPLICATES,
-        "spans": [
-            {
-                "time": iso(fate.time_ns),
-                "trace_id": fate.trace_id,
-                "span_id": fate.span_id,
-                "name": fate.name,
-                "outcome": fate.outcome,
-                "reason": fate.reason,
-                "detail": fate.detail,
-                "counted_instead": fate.counted_instead,
-            }
-            for fate in fates
-        ],
-    }
+    return why(reader, project, parameters.trace_id_of(trace_id))
+
+
+def explain_view(reader: Reader, project: str, trace_id: str) -> dict[str, Any]:
+    """What was read from which attribute of each span, by start; ``span_id`` asks for one of them."""
+    trace, asked = parameters.trace_id_of(trace_id), parameters.text("span_id")
+    limit = parameters.integer("limit", EXPLAINED, 1, explained.MAX_SPANS)
+    found = explained.explained(reader, project, trace, parameters.span_id_of(asked) if asked else None, limit)
+    if not found["spans"]:
+        raise ApiError(404, "there is no span with this id" if asked else "there is no trace with this id")
+    return found
 
 
 def _node(node: Node, first_ns: int, *, full: bool) -> dict[str, Any]:

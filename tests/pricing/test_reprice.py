@@ -84,11 +84,13 @@ def test_every_call_gets_the_price_of_now_and_reported_cost_stays(price_store: E
     ]
     store(price_store, rows)
     pricer.load()
-    assert reprice(price_store, pricer) == Progress(done=5, changed=3, total=5)
+    assert reprice(price_store, pricer, dry_run=True)[:3] == (5, 3, 5)
+    assert [cost for (cost,) in stored(price_store, "cost_computed")] == [123.0, None, 5.0, 5.0, None, None], "nothing written"
+    assert reprice(price_store, pricer) == Progress(5, 3, 5, pytest.approx(0.0035 - 123 + 0.0035 - 5))
     costs = [cost for (cost,) in stored(price_store, "cost_computed")]
     assert costs == [pytest.approx(0.0035), None, 5.0, None, pytest.approx(0.0035), None]
     contract = with_prices(tmp_path, '[[price]]\nmodel = "house"\ninput_per_million = 1\noutput_per_million = 2\n')
-    assert reprice(price_store, contract, "default") == Progress(done=4, changed=1, total=4)
+    assert reprice(price_store, contract, "default") == Progress(4, 1, 4, pytest.approx(0.0012))
     found = stored(price_store, "cost_computed", "cost_computed_source", "cost_reported", "cost_reported_source")
     assert found[1] == (pytest.approx(0.0012), "override: house", None, None)
     assert found[0][2:] == (9.0, "operation.cost")
@@ -107,7 +109,7 @@ def test_chunks_lose_and_double_nothing_whatever_the_times(price_store: Engine) 
     store(price_store, rows)
     seen: list[Progress] = []
     end = reprice(price_store, Pricer(), progress=seen.append, chunk=7)
-    assert end == Progress(done=499, changed=499, total=499)
+    assert end == Progress(499, 499, 499, pytest.approx(499 * 0.0035))
     assert [state.done for state in seen] == [*range(7, 499, 7), 499]
     assert stored(price_store, "cost_computed") == [(pytest.approx(0.0035),)] * 499
 

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 
 from otel_llm.store import schema
+from otel_llm.store.copies import DUPLICATE
 from otel_llm.store.queries import call
 from otel_llm.store.queries.call import SPAN, Column
 from otel_llm.store.queries.reading import Reader
@@ -130,7 +131,7 @@ def refused(reader: Reader, project: str, window: Window) -> list[Refused]:
     of = schema.rejections.c
     statement = (
         sa.select(of.signal, of.reason, sa.func.count(), sa.func.max(of.detail), sa.func.max(of.time_ns))
-        .where(of.project == project, of.time_ns.between(*window))
+        .where(of.project == project, of.time_ns.between(*window), of.reason != DUPLICATE)
         .group_by(of.signal, of.reason)
         .order_by(sa.func.count().desc(), of.signal, of.reason)
         .limit(MAX_GROUPS)

@@ -6,7 +6,9 @@ import sqlalchemy as sa
 
 from otel_llm.spans import CALL_ROLES
 from otel_llm.store import schema
+from otel_llm.store.copies import DUPLICATE
 from otel_llm.store.queries.call import SPAN
+from otel_llm.store.queries.instants import iso
 from otel_llm.store.queries.reading import Reader
 
 MAX_SPANS = 10_000
@@ -34,8 +36,8 @@ DUPLICATES = (
 
 
 class Fate(NamedTuple):
-    """One span (or log record, or data point) that carried these ids. ``outcome`` is counted, not_counted, stored (no call)
-    or rejected."""
+    """One span (or log record, or data point) that carried these ids. ``outcome`` is counted, not_counted, stored (no call),
+    duplicate or rejected."""
 
     trace_id: str
     span_id: str
@@ -64,11 +66,35 @@ def span_fates(reader: Reader, project: str, trace_id: bytes) -> list[Fate]:
         .limit(MAX_SPANS)
     )
     found = [_of_span(row) for row in reader.rows(stored)]
-    found += [
-        Fate(row.trace_id, row.span_id, "", "rejected", row.reason, row.detail, int(row.time_ns), "")
-        for row in reader.rows(rejected)
-    ]
+    found += [_of_entry(row) for row in reader.rows(rejected)]
     return sorted(found, key=lambda fate: fate.time_ns)
+
+
+def why(reader: Reader, project: str, trace_id: bytes) -> dict[str, Any]:
+    """:func:`span_fates` as a JSON document: what the endpoint answers and the command line prints."""
+    return {
+        "trace_id": trace_id.hex(),
+        "duplicates": DUPLICATES,
+        "spans": [
+            {
+                "time": iso(fate.time_ns),
+                "trace_id": fate.trace_id,
+                "span_id": fate.span_id,
+                "name": fate.name,
+                "outcome": fate.outcome,
+                "reason": fate.reason,
+                "detail": fate.detail,
+                "counted_instead": fate.counted_instead,
+            }
+            for fate in span_fates(reader, project, trace_id)
+        ],
+    }
+
+
+def _of_entry(row: sa.Row[Any]) -> Fate:
+    """What was received and is no row of its own: a refused item, or one more copy of a span."""
+    outcome, detail = (DUPLICATE, DUPLICATES) if row.reason == DUPLICATE else ("rejected", row.detail)
+    return Fate(row.trace_id, row.span_id, "", outcome, row.reason, detail, int(row.time_ns), "")
 
 
 def _of_span(row: sa.Row[Any]) -> Fate:
