@@ -17,6 +17,9 @@ log = logging.getLogger(__name__)
 
 STEP_SPANS = 20_000
 """Spans deleted in one step: about 50 ms on DuckDB, which is how long a commit may have to wait for it."""
+KEPT_REJECTIONS = 100_000
+"""Newest rejections (and copies that came again) that are kept whatever the rules: the audit of single items is bounded."""
+_SLACK = 1.1  # so that a full table is not trimmed by a few rows each time
 _PAUSE = 2.0  # between two steps, as a multiple of the step: at least two thirds of the time belong to ingest
 _NS = 1_000_000_000
 _END_OF_TIME = 2**63 - 1
@@ -33,9 +36,8 @@ class Retention:
         self._thread = threading.Thread(target=self._run, name="otel-llm-retention", daemon=True)
 
     def start(self) -> None:
-        """Starts the thread; without rules there is nothing to start."""
-        if self._rules:
-            self._thread.start()
+        """Starts the thread."""
+        self._thread.start()
 
     def stop(self) -> None:
         """Stops after the step at hand."""
@@ -47,6 +49,7 @@ class Retention:
         while not self._stopping.wait(self._interval_s):
             try:
                 self.apply(time.time_ns())
+                self.trim_rejections()
             except Exception:
                 log.exception("retention run failed, the next one is in %.0f s", self._interval_s)
 
@@ -58,6 +61,17 @@ class Retention:
             with self._engine.sql.begin() as connection:
                 audit.record(connection, "retention.run", actor=audit.SERVER, detail={"spans": deleted})
         return deleted
+
+    def trim_rejections(self, keep: int = KEPT_REJECTIONS) -> None:
+        """Deletes all but about the newest ``keep`` rejections: entries of one nanosecond go or stay together."""
+        time_ns = schema.rejections.c.time_ns
+        count = sa.select(sa.func.count()).select_from(schema.rejections)
+        newest = sa.select(time_ns).order_by(time_ns.desc()).limit(keep).subquery()
+        with self._engine.sql.connect() as connection:
+            if int(connection.execute(count).scalar_one()) <= keep * _SLACK:
+                return
+            oldest = int(connection.execute(sa.select(sa.func.min(newest.c.time_ns))).scalar_one())
+        self._engine.delete_rejections(oldest)
 
     def _by_age(self, now_ns: int) -> int:
         ages = {rule.project: rule.max_age_s for rule in self._rules if rule.max_age_s is not None}

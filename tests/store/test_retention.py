@@ -5,8 +5,9 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from otel_llm.retention import parse_rule
+from otel_llm.spans import Rejection
 from otel_llm.store import schema
-from otel_llm.store.engines.base import Engine
+from otel_llm.store.engines.base import Change, Engine
 from otel_llm.store.retention import Retention
 
 from .rows import SECOND, T0, span
@@ -74,6 +75,32 @@ def test_a_deleted_span_that_is_sent_again_is_stored_again(engine: Engine) -> No
     commit(engine, span())
     apply(engine, "1d")
     assert commit(engine, span()) == 0
+
+
+def test_the_newest_rejections_stay_and_their_number_is_bounded(engine: Engine) -> None:
+    entries = [Rejection("default", T0 + number, "spans", "", "", "bad id", "zero") for number in range(200)]
+    with engine.write(set()) as session:
+        session.apply(Change(rejections=entries))
+    retention = Retention(engine, [], 3600)
+    retention.trim_rejections(keep=190)
+    assert len(kept_rejections(engine)) == 200, "a little too much is left alone"
+    retention.trim_rejections(keep=50)
+    assert kept_rejections(engine) == [T0 + number for number in range(150, 200)]
+    retention.trim_rejections(keep=50)
+    assert len(kept_rejections(engine)) == 50
+
+
+def test_rejections_of_one_moment_stay_together(engine: Engine) -> None:
+    entries = [Rejection("default", T0 + number // 100, "spans", "", "", "bad id", "zero") for number in range(300)]
+    with engine.write(set()) as session:
+        session.apply(Change(rejections=entries))
+    Retention(engine, [], 3600).trim_rejections(keep=150)
+    assert kept_rejections(engine) == [T0 + 1] * 100 + [T0 + 2] * 100
+
+
+def kept_rejections(engine: Engine) -> list[int]:
+    with engine.sql.connect() as connection:
+        return sorted(connection.execute(sa.select(schema.rejections.c.time_ns)).scalars())
 
 
 def test_the_store_without_rules_keeps_everything(engine: Engine, tmp_path: Path) -> None:

@@ -213,6 +213,10 @@ class Engine(ABC):
         returns how many. None is every project."""
 
     @abstractmethod
+    def delete_rejections(self, before_ns: int) -> None:
+        """Deletes what is remembered of items that were refused, or came again, before a time."""
+
+    @abstractmethod
     def checkpoint(self) -> None:
         """Makes the store compact and gives freed space back, as far as the engine can."""
 

@@ -176,6 +176,10 @@ class ClickHouseEngine(Engine):
                     return dropped
             return care.delete(project, before_ns, limit if before_ns > time.time_ns() and project is None else None)
 
+    def delete_rejections(self, before_ns: int) -> None:
+        with self._write_lock, self.sql.connect() as connection:
+            _Care(connection, self._cluster).forget_rejections(before_ns)
+
     def checkpoint(self) -> None:
         """Nothing to do: every insert is durable, and merges are the server's own care."""
 
@@ -225,6 +229,10 @@ class _Care:
     def _delete_hanging(self, condition: str) -> None:
         for name in ("findings", "metric_points", "rejections"):
             self._run(f"DELETE FROM {self._table(name)}{self._on} WHERE {condition}")  # noqa: S608 quoted
+
+    def forget_rejections(self, before_ns: int) -> None:
+        """Deletes the rejections before a time."""
+        self._run(f"DELETE FROM {self._table('rejections')}{self._on} WHERE time_ns < {int(before_ns)}")  # noqa: S608 a number
 
     def _count(self, condition: str) -> int:
         query = f"SELECT count() FROM spans WHERE {condition}"  # noqa: S608 quoted

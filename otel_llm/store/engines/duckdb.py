@@ -253,6 +253,10 @@ class DuckDBEngine(Engine):
             self._recent.forget_all(self._stored_until())
             return int(row[0]) if row else 0
 
+    def delete_rejections(self, before_ns: int) -> None:
+        with self._alone() as base:
+            base.cursor().execute("DELETE FROM rejections WHERE time_ns < $before", {"before": before_ns})
+
 
 class _Inlet:
     """What DuckDB scans for one set of columns: the Arrow table of the commit at hand."""

@@ -236,6 +236,10 @@ class PostgreSQLEngine(Engine):
                 return 0
             return _delete_until(connection, oldest[0], scope)
 
+    def delete_rejections(self, before_ns: int) -> None:
+        with self._connect(_COMMON) as connection:
+            connection.execute("DELETE FROM rejections WHERE time_ns < %s", (before_ns,))
+
     def _drop_week(self, before_ns: int) -> int:
         """Drops the oldest partition if all of it started before a time, and what hangs on it; returns its spans. A week
         goes at once whatever the limit: dropping a table costs the same for any number of rows."""
