@@ -1,9 +1,10 @@
-"""A small model server on loopback that speaks the OpenAI and Anthropic APIs, with token counts you can compute by hand.
+"""A small model server on loopback that speaks the APIs of four providers, with token counts you can compute by hand.
 
     python examples/model_server.py --port 8089
 
 Routes: ``POST /v1/chat/completions``, ``/v1/responses``, ``/v1/embeddings`` (OpenAI) and ``/v1/messages`` (Anthropic), the
-generating ones with ``"stream": true`` too; ``GET /calls`` lists what was answered, with the true numbers.
+generating ones with ``"stream": true`` too; ``/v1beta/models/MODEL:generateContent`` and ``:streamGenerateContent`` (Gemini);
+``/model/MODEL/converse`` (Amazon Bedrock); ``GET /calls`` lists what was answered, with the true numbers.
 
 The rules, so that a test or a reader knows every number in advance:
 
@@ -11,8 +12,8 @@ The rules, so that a test or a reader knows every number in advance:
 input tokens       words (split at white space) of all texts of the request: messages, system, instructions, input
 output tokens      words of the answer: ``max_tokens`` (or ``max_completion_tokens``, ``max_output_tokens``), else 12
 cached input       half the input, from 100 input tokens on, else 0; a part of the input
-cache writes       Anthropic only: a quarter of the input, from 100 input tokens on; a part of the input
-reasoning          models named ``o1…``, ``o3…``, ``o4…``, ``gpt-5…``: a quarter of the output; a part of the output
+cache writes       Anthropic and Bedrock: a quarter of the input, from 100 input tokens on; a part of the input
+reasoning          models named ``o1…``, ``o3…``, ``o4…``, ``gpt-5…``, ``gemini-2.5…``: a quarter of the output; a part of it
 tool call          a request with ``tools`` and without a tool result is answered by a call of the first tool, 5 output tokens
 served model       the model asked for, with a date: ``gpt-4o-mini`` is served by ``gpt-4o-mini-2024-07-18``
 errors             model names that contain ``rate-limited`` (429), ``broken`` (500), ``missing`` (404);
@@ -20,8 +21,8 @@ errors             model names that contain ``rate-limited`` (429), ``broken`` (
 time               first token after ``first_token_delay``, each further one after ``token_delay``; a plain answer takes as long
 =================  =====================================================================================================
 
-Every response id is unique. OpenAI counts the cached part inside ``prompt_tokens``; Anthropic reports ``input_tokens``
-without its cache parts: both as the real services do.
+Every response id is unique. OpenAI and Gemini count the cached part inside the input; Anthropic and Bedrock report the
+input without its cache parts, Gemini the output without its reasoning: as the real services do.
 """
 
 import argparse
@@ -34,6 +35,8 @@ import uuid
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+
+import cloud_protocols
 
 Json = dict[str, Any]
 
@@ -51,6 +54,11 @@ ERRORS = {
     "missing": (404, "model_not_found", "not_found_error", "No such model"),
 }
 CACHE_FROM = 100
+CACHE_WRITERS = {"messages", "bedrock"}
+REASONING = ("o1", "o3", "o4", "gpt-5", "gemini-2.5")
+PROMPT_KEYS = ("system", "instructions", "messages", "input", "systemInstruction", "contents")
+TOOL_RESULTS = ('"role": "tool"', '"function_call_output"', '"tool_result"', '"toolResult"', '"functionResponse"')
+"""What a conversation contains, as JSON, once a tool was called."""
 DEFAULT_OUTPUT = 12
 TOOL_OUTPUT = 5
 
@@ -65,16 +73,17 @@ class Call:
         self.served = SERVED.get(self.model, self.model)
         self.stream = bool(request.get("stream"))
         self.id = uuid.uuid4().hex
-        texts = [request.get("system"), request.get("instructions"), request.get("messages"), request.get("input")]
+        self.first_token_ns: int | None = None
+        texts = [request.get(key) for key in PROMPT_KEYS]
         self.input = sum(len(text.split()) for text in texts_in(texts))
         self.cache_read = self.input // 2 if self.input >= CACHE_FROM else 0
-        self.cache_write = self.input // 4 if self.input >= CACHE_FROM and api == "messages" else 0
+        self.cache_write = self.input // 4 if self.input >= CACHE_FROM and api in CACHE_WRITERS else 0
         self.tool = tool_to_call(request)
         wanted = next(
             (request[key] for key in ("max_completion_tokens", "max_output_tokens", "max_tokens") if request.get(key)), None
         )
         self.output = 0 if api == "embeddings" else TOOL_OUTPUT if self.tool else int(wanted or DEFAULT_OUTPUT)
-        self.reasoning = self.output // 4 if self.model.startswith(("o1", "o3", "o4", "gpt-5")) else 0
+        self.reasoning = self.output // 4 if self.model.startswith(REASONING) else 0
         self.error = next((error for word, error in ERRORS.items() if word in self.model), None)
         self.words = [word + " " for word in itertools.islice(itertools.cycle(WORDS), self.output)]
 
@@ -85,30 +94,33 @@ class Call:
 
     def facts(self) -> Json:
         """The true numbers, as ``GET /calls`` gives them."""
-        names = ("api", "model", "served", "stream", "id", "input", "output", "cache_read", "cache_write", "reasoning")
+        names = ("api", "model", "served", "stream", "id", "input", "output", "cache_read", "cache_write", "reasoning", "tool")
+        names += ("first_token_ns",)
         return {name: getattr(self, name) for name in names} | {"status": self.error[0] if self.error else 200}
 
 
 def texts_in(value: Any) -> Iterator[str]:
-    """Every text of a prompt: plain strings, ``content`` and ``text`` of messages and blocks, however they are nested."""
+    """Every text of a prompt: plain strings, ``content``, ``parts`` and ``text`` of messages and blocks, however nested."""
     if isinstance(value, str):
         yield value
     elif isinstance(value, list):
         for item in value:
             yield from texts_in(item)
     elif isinstance(value, dict):
-        yield from texts_in([value.get("content"), value.get("text")])
+        yield from texts_in([value.get("content"), value.get("parts"), value.get("text")])
 
 
 def tool_to_call(request: Json) -> str | None:
     """Name of the tool the model wants: the first one offered, unless its result is already in the conversation."""
-    tools = request.get("tools")
+    tools = request.get("tools") or (request.get("toolConfig") or {}).get("tools")
     if not tools:
         return None
-    conversation = json.dumps([request.get("messages"), request.get("input")])
-    if any(mark in conversation for mark in ('"role": "tool"', '"function_call_output"', '"tool_result"')):
+    conversation = json.dumps([request.get(key) for key in PROMPT_KEYS])
+    if any(mark in conversation for mark in TOOL_RESULTS):
         return None
-    return str(tools[0].get("name") or tools[0]["function"]["name"])
+    first = tools[0]
+    declared = first.get("function") or first.get("toolSpec") or (first.get("functionDeclarations") or [first])[0]
+    return str(declared["name"])
 
 
 # OpenAI chat completions
@@ -291,9 +303,26 @@ ANSWERS = {
     "responses": lambda call: response_object(call, "completed"),
     "embeddings": embeddings_answer,
     "messages": messages_answer,
+    "gemini": cloud_protocols.gemini_answer,
+    "bedrock": cloud_protocols.bedrock_answer,
 }
-EVENTS = {"chat": chat_events, "responses": response_events, "messages": messages_events}
-ROUTES = {"/chat/completions": "chat", "/responses": "responses", "/embeddings": "embeddings", "/messages": "messages"}
+EVENTS = {
+    "chat": chat_events,
+    "responses": response_events,
+    "messages": messages_events,
+    "gemini": cloud_protocols.gemini_events,
+}
+ROUTES = {
+    "/chat/completions": "chat",
+    "/responses": "responses",
+    "/embeddings": "embeddings",
+    "/messages": "messages",
+    "enerateContent": "gemini",
+    "/converse": "bedrock",
+}
+"""End of a path -> API."""
+IN_PATH = {"gemini": cloud_protocols.gemini_request, "bedrock": cloud_protocols.bedrock_request}
+"""APIs whose path says a part of the request."""
 NAMED_EVENTS = {"responses", "messages"}
 """APIs whose server-sent events carry an ``event:`` line."""
 TEXT_EVENTS = {"response.output_text.delta", "content_block_delta", "chat"}
@@ -315,11 +344,13 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers.get("content-length") or 0))
-        api = next((api for path, api in ROUTES.items() if self.path.split("?")[0].endswith(path)), None)
+        path = self.path.split("?")[0]
+        api = next((api for end, api in ROUTES.items() if path.endswith(end)), None)
         if api is None:
             self._json(404, {"error": {"message": f"no such path: {self.path}", "type": "invalid_request_error"}})
             return
-        call = Call(api, json.loads(body))
+        request = json.loads(body)
+        call = Call(api, IN_PATH[api](path, request) if api in IN_PATH else request)
         self.server.calls.append(call)
         if call.error:
             status, openai_type, anthropic_type, message = call.error
@@ -350,6 +381,7 @@ class Handler(BaseHTTPRequestHandler):
             for number, event in enumerate(EVENTS[call.api](call)):
                 if number == 0:
                     time.sleep(self.server.first_token_delay)
+                    call.first_token_ns = time.time_ns()
                 elif event.get("type", "chat") in TEXT_EVENTS:
                     time.sleep(self.server.token_delay)
                 tokens += event.get("type", "chat") in TEXT_EVENTS

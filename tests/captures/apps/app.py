@@ -1,0 +1,53 @@
+"""What every app starts with: the model's address, the stock exporter, the scenario asked for. Runs in the library's venv."""
+
+import asyncio
+import inspect
+import json
+import os
+import sys
+from collections.abc import Callable
+from typing import Any
+
+MODEL_URL = os.environ["MODEL_URL"]
+OPENAI_URL = MODEL_URL + "/v1"
+USER, SESSION, TAGS = json.loads(sys.argv[2])
+
+SHORT = "say hello to the fox"
+OTHER = "and now tell me where the lazy dog runs today"
+LONG = " ".join(["the quick brown fox jumps over the lazy dog near the old mill"] * 10)
+"""130 words: from 100 on the model server reports a cached part."""
+LIMITED = "gpt-4o-rate-limited"
+
+
+def provider() -> Any:
+    """A tracer provider with the stock OTLP exporter, set as the global one; flushed when the process ends."""
+    from opentelemetry import trace
+    from opentelemetry.sdk.trace import TracerProvider
+    from opentelemetry.sdk.trace.export import BatchSpanProcessor
+
+    made = TracerProvider()
+    made.add_span_processor(BatchSpanProcessor(exporter()))
+    trace.set_tracer_provider(made)
+    return made
+
+
+def exporter() -> Any:
+    """The stock exporter of the protocol that the environment names."""
+    if os.environ["OTEL_EXPORTER_OTLP_PROTOCOL"] == "grpc":
+        from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter as Grpc
+
+        return Grpc(insecure=True)
+    from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter as Http
+
+    return Http()
+
+
+def run(scenarios: dict[str, Callable[[], Any]]) -> None:
+    """Runs the scenario that the command line names."""
+    result = scenarios[sys.argv[1]]()
+    if inspect.isawaitable(result):
+        asyncio.run(_awaited(result))
+
+
+async def _awaited(result: Any) -> None:
+    await result

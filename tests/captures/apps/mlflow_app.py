@@ -1,0 +1,32 @@
+"""MLflow autolog of the OpenAI and Anthropic clients; MLflow itself exports OTLP."""
+
+import app
+import mlflow
+import mlflow.anthropic
+import mlflow.openai
+import openai_calls
+
+mlflow.openai.autolog()
+mlflow.anthropic.autolog()
+
+
+@mlflow.trace(span_type="TOOL")
+def weather() -> str:
+    return "sunny"
+
+
+@mlflow.trace(span_type="AGENT")
+def tool() -> None:
+    openai_calls.tool(weather)
+
+
+@mlflow.trace(span_type="CHAIN")
+def user_session() -> None:
+    mlflow.update_current_trace(
+        metadata={"mlflow.trace.user": app.USER, "mlflow.trace.session": app.SESSION}, tags={tag: "yes" for tag in app.TAGS}
+    )
+    openai_calls.chat()
+
+
+app.run({**openai_calls.SCENARIOS, "tool": tool, "user_session": user_session, "chat_semconv": openai_calls.chat})
+mlflow.flush_trace_async_logging()
