@@ -62,7 +62,7 @@ def gemini_events(call: "Call") -> Iterator[Json]:
 
 
 def bedrock_answer(call: "Call") -> Json:
-    use = {"toolUse": {"toolUseId": f"tooluse_{call.id}", "name": call.tool, "input": {}}}
+    use: Json = {"toolUse": {"toolUseId": f"tooluse_{call.id}", "name": call.tool, "input": {}}}
     return {
         "output": {"message": {"role": "assistant", "content": [use if call.tool else {"text": call.text}]}},
         "stopReason": "tool_use" if call.tool else "end_turn",

@@ -94,8 +94,7 @@ class Call:
 
     def facts(self) -> Json:
         """The true numbers, as ``GET /calls`` gives them."""
-        names = ("api", "model", "served", "stream", "id", "input", "output", "cache_read", "cache_write", "reasoning", "tool")
-        names += ("first_token_ns",)
+        names = ("api", "model", "served", "stream", "id", "input", "output", "cache_read", "cache_write", "reasoning", "tool", "first_token_ns")
         return {name: getattr(self, name) for name in names} | {"status": self.error[0] if self.error else 200}
 
 
@@ -269,7 +268,7 @@ def messages_usage(call: Call, output: int) -> Json:
 
 
 def messages_answer(call: Call) -> Json:
-    tool = {"type": "tool_use", "id": f"toolu_{call.id}", "name": call.tool, "input": {}}
+    tool: Json = {"type": "tool_use", "id": f"toolu_{call.id}", "name": call.tool, "input": {}}
     return {
         "id": f"msg_{call.id}",
         "type": "message",

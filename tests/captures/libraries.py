@@ -83,4 +83,19 @@ STRANDS = Library(
     ),
 )
 
-LIBRARIES = (MLFLOW, STRANDS)
+ADK = Library(
+    "google_adk",
+    ("google-adk", "opentelemetry-instrumentation-google-genai", *EXPORTERS),
+    (
+        plain("chat", "an agent without tools"),
+        plain("chat_stream", "an agent, streaming"),
+        plain("cached", "an agent, a prompt with a cached part, reasoning in the output"),
+        Scenario("tool", "an agent with a tool, two model calls", USER, SESSION),
+        plain("tool_both", "the same with the google-genai instrumentation"),
+        plain("stream_both", "streaming with the google-genai instrumentation"),
+        plain("error_429", "an agent whose model answers 429"),
+    ),
+    providers=("gcp.gemini",),
+)
+
+LIBRARIES = (MLFLOW, STRANDS, ADK)

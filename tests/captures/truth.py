@@ -23,8 +23,8 @@ API = {
     "responses": ("openai", "chat"),
     "embeddings": ("openai", "embeddings"),
     "messages": ("anthropic", "chat"),
-    "gemini": ("gcp", "generate_content"),
-    "bedrock": ("aws", "chat"),
+    "gemini": ("gcp.gemini", "generate_content"),
+    "bedrock": ("aws.bedrock", "chat"),
 }
 """API of the model server -> provider family, operation."""
 FIRST_TOKEN = re.compile(r"time_to_first|msToFirstChunk|completion_start_time|first.?token|first.?chunk|ttft", re.I)
@@ -54,8 +54,7 @@ def attributes(requests: Iterable[Recorded]) -> list[Attribute]:
                     for attribute in own:
                         for key, value in _values(attribute.key, _plain(attribute.value)):
                             found.append(Attribute(span, key, value))
-                    for event in span.events:
-                        found.append(Attribute(span, f"event:{event.name}", True))
+                    found.extend(Attribute(span, f"event:{event.name}", True) for event in span.events)
     return found
 
 

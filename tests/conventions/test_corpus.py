@@ -60,7 +60,7 @@ def _differences(found: list[dict[str, Any]], expect: dict[str, Any]) -> list[st
     equal("errors", sum(row["error"] for row in found), expect["errors"])
     for group in expect["models"]:
         equal(f"calls of {group['accept']}", sum(_model(row) in group["accept"] for row in found), group["calls"])
-    allowed = {provider.split(".")[0] for provider in expect["providers"]} - {"unknown"}
+    allowed = {name for provider in expect["providers"] for name in (provider, provider.split(".")[0])} - {"unknown"}
     equal("providers", {row["provider"] for row in found} - allowed, set())
     if expect["ttft_ms"]:
         low, high = expect["ttft_ms"]

@@ -1,5 +1,6 @@
 """What an app does with the plain OpenAI and Anthropic clients; a library's app adds its own instrumentation."""
 
+import contextlib
 from collections.abc import Callable
 from typing import Any
 
@@ -29,10 +30,8 @@ def cached() -> None:
 
 
 def error_429() -> None:
-    try:
+    with contextlib.suppress(openai.RateLimitError):
         ask(SHORT, LIMITED)
-    except openai.RateLimitError:
-        pass
 
 
 def embeddings() -> None:
