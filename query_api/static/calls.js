@@ -104,4 +104,4 @@ function lane(row, longest) {
     row.ttft_ms === null || !row.latency_ms ? null : h("b", { style: { "--first": share(row.ttft_ms, row.latency_ms) } })));
 }
 
-start(load);
+start(load, { late: true });

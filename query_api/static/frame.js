@@ -11,9 +11,12 @@ let load = null;
 let timer = 0;
 let shown = false;
 
-// ``loader`` fills the page, and is called again whenever what is shown changes.
-export function start(loader) {
+// ``loader`` fills the page, and is called again whenever what is shown changes. A page of tables, whose heights nobody
+// knows before, appears when it is filled (``late``); one of plots appears at once.
+let appearLate = false;
+export function start(loader, { late = false } = {}) {
   load = loader;
+  appearLate = late;
   wireRanges();
   wireFilters();
   wireLive();
@@ -44,8 +47,9 @@ export async function refresh() {
       await loading.catch(() => {});
       return welcome(info);
     }
-    view.hidden = false;
+    if (!appearLate) view.hidden = false;
     await loading;
+    view.hidden = false;
     shown = true;
     if (!$("#banner").dataset.kept) banner(null);
   } catch (error) {

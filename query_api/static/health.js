@@ -100,4 +100,4 @@ async function load() {
   for (const anchor of $$("[data-csv]")) anchor.href = csvLink("/data-health", state.params({ table: anchor.dataset.csv }));
 }
 
-start(load);
+start(load, { late: true });

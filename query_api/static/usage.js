@@ -46,7 +46,7 @@ async function load() {
       column("reasoning_tokens", "reasoning", format.exact),
       column("cost_per_call", "Cost a call", format.money, { sort: "costliest" }),
       { key: "cost", label: "Cost", sort: "cost", cell: (row) => {
-        const missing = row.unpriced_calls ? h("span", { class: "badge warn", title: `${format.exact(row.unpriced_calls)} calls have tokens and no price` }, row.unpriced_calls === row.calls ? "no price" : "partly") : null;
+        const missing = row.unpriced_calls ? h("span", { class: "badge warn", title: `${format.exact(row.unpriced_calls)} calls have tokens and no price` }, row.cost === 0 ? "no price" : "partly") : null;
         return row.model === undefined ? format.money(row.cost) : [missing, missing ? " " : null, h("a", { href: calls(row, { sort: "costliest" }) }, format.money(row.cost))];
       } },
     ],

@@ -48,7 +48,7 @@ def story(until_ns: int, *, days: int = 30, traces_a_day: int = 60, seed: int = 
     """Finished span rows of the days before ``until_ns``."""
     random_ = random.Random(seed)
     first_hour = (until_ns - days * DAY) // HOUR
-    loads = [_load(first_hour + hour) for hour in range(days * 24)]
+    loads = [_load(first_hour + hour) for hour in range(days * 24 + 1)]
     per_load = traces_a_day * days / sum(loads)
     rows: list[dict[str, Any]] = []
     for hour, load in enumerate(loads):
