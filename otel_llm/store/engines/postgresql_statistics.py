@@ -18,7 +18,8 @@ log = logging.getLogger(__name__)
 
 _FIRST_ROWS = 1_000
 _GROWTH = 0.2  # statistics within a fifth of the truth choose the same plans
-_MIN_PAUSE_S = 60.0
+_REST = 10.0  # pause between two runs, as a multiple of the last one's time
+_RETRY_S = 60.0
 _LOCK = (DDL_LOCK[0], 2)
 _COLUMNS = (
     "project, trace_id, span_id, parent_span_id, start_ns, end_ns, role, counted, provider, request_model, response_model, "
@@ -54,6 +55,7 @@ class Statistics:
             self._thread.join(5)
 
     def _analyze(self) -> None:
+        started = time.monotonic()
         try:
             with self._connect() as connection:
                 row = connection.execute("SELECT pg_try_advisory_lock(%s, %s)", _LOCK).fetchone()
@@ -62,7 +64,7 @@ class Statistics:
                 row = connection.execute("SELECT reltuples FROM pg_class WHERE oid = 'spans'::regclass").fetchone()
             rows = max(int(row[0]) if row else 0, 0)
             self._wanted = max(_FIRST_ROWS, int(rows * _GROWTH))
-            self._not_before = time.monotonic() + (_MIN_PAUSE_S if rows > 50 * _FIRST_ROWS else 0.0)
+            self._not_before = time.monotonic() + _REST * (time.monotonic() - started)
         except psycopg.Error as error:
             log.info("statistics of spans are not fresh: %s", error)
-            self._not_before = time.monotonic() + _MIN_PAUSE_S
+            self._not_before = time.monotonic() + _RETRY_S
