@@ -94,7 +94,20 @@ class Call:
 
     def facts(self) -> Json:
         """The true numbers, as ``GET /calls`` gives them."""
-        names = ("api", "model", "served", "stream", "id", "input", "output", "cache_read", "cache_write", "reasoning", "tool", "first_token_ns")
+        names = (
+            "api",
+            "model",
+            "served",
+            "stream",
+            "id",
+            "input",
+            "output",
+            "cache_read",
+            "cache_write",
+            "reasoning",
+            "tool",
+            "first_token_ns",
+        )
         return {name: getattr(self, name) for name in names} | {"status": self.error[0] if self.error else 200}
 
 

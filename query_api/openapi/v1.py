@@ -250,7 +250,9 @@ SCHEMAS: dict[str, Json] = {
             "spans": listed(
                 record(
                     {
-                        name: _words(("counted", "not_counted", "stored", "duplicate", "rejected")) if name == "outcome" else TEXT
+                        name: _words(("counted", "not_counted", "stored", "duplicate", "rejected"))
+                        if name == "outcome"
+                        else TEXT
                         for name in traces.WHY_COLUMNS
                     }
                 )

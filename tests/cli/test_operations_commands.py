@@ -104,7 +104,9 @@ def test_history_is_priced_anew_by_the_server_with_the_prices_of_its_file_now(wo
     done = json.loads(through_server(world, "reprice", "--json").stdout)
     assert (done["state"], done["changed"], done["done"], done["project"]) == ("done", 3, 5, None)
     assert json.loads(world.server.cli("unpriced", "--json").stdout) == []
-    assert through_server(world, "reprice", "--project", "nobody").stdout == "0 of 0 calls got another cost (+$0.0000 in all).\n"
+    assert (
+        through_server(world, "reprice", "--project", "nobody").stdout == "0 of 0 calls got another cost (+$0.0000 in all).\n"
+    )
     actions = [entry["action"] for entry in json.loads(world.server.cli("audit", "--json").stdout)]
     assert actions == ["cost.repriced", "cost.reprice"] * 2, "runs are on the record, dry ones are not"
     world.prices.write_text("[[price]]\nmodel = 5\n")

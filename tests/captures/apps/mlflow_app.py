@@ -23,7 +23,7 @@ def tool() -> None:
 @mlflow.trace(span_type="CHAIN")
 def user_session() -> None:
     mlflow.update_current_trace(
-        metadata={"mlflow.trace.user": app.USER, "mlflow.trace.session": app.SESSION}, tags={tag: "yes" for tag in app.TAGS}
+        metadata={"mlflow.trace.user": app.USER, "mlflow.trace.session": app.SESSION}, tags=dict.fromkeys(app.TAGS, "yes")
     )
     openai_calls.chat()
 
