@@ -183,6 +183,8 @@ def money(value: Any) -> float | None:
         raise BadValueError("not finite")
     if amount < 0:
         raise BadValueError("negative")
+    if amount > INT64_MAX:
+        raise BadValueError("beyond 64 bits")
     return amount
 
 

@@ -36,6 +36,16 @@ def test_a_database_with_strange_tables_is_refused(tmp_path: Path) -> None:
         open_engine(f"duckdb:///{path}", Settings())
 
 
+def test_a_strange_table_named_like_one_of_ours_is_refused_and_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "other.duckdb"
+    with duckdb.connect(str(path)) as connection:
+        connection.execute("CREATE TABLE spans (a INTEGER)")
+    with pytest.raises(StoreMismatch, match="spans"):
+        open_engine(f"duckdb:///{path}", Settings())
+    with duckdb.connect(str(path)) as connection:
+        assert connection.execute("SELECT table_name FROM duckdb_tables()").fetchall() == [("spans",)]
+
+
 def test_a_file_that_is_no_database_is_refused_and_left_alone(tmp_path: Path) -> None:
     path = tmp_path / "notes.duckdb"
     path.write_text("not a database" * 1_000)
