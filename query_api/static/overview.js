@@ -31,8 +31,9 @@ const PLOTS = {
   tps: { unit: "tokens/s", of: (stat) => (stat === "avg" ? "tps" : `tps_${stat}`), spread: "tps" },
   tpot: { unit: "ms", of: (stat) => (stat === "avg" ? "tpot" : `tpot_${stat}`), spread: "tpot" },
 };
-const WHOLE = ["calls", "errors", "error_rate", "cost", "input_tokens", "output_tokens", "tps", "tpot",
-  ...["latency", "ttft", "tps", "tpot"].flatMap((name) => [`${name}_p50`, `${name}_p95`])];
+// Asked for apart, so that no sum waits for a percentile.
+const SUMS = ["cost", "calls", "tokens", "error_rate", "errors"];
+const SPREADS = ["latency", "ttft", "tps", "tpot"];
 const stat = () => state.get("stat", "p50");
 const split = () => state.get("split");
 // Days begin at local midnight, and no plot has more bars than can be told apart.
@@ -47,37 +48,44 @@ const plots = Object.fromEntries($$("[data-plot]").map((figure) => {
 }));
 
 async function load() {
-  const tops = loadTops();
-  tops.catch(() => {});
-  const whole = ask("/series", state.params({ measures: WHOLE.join(","), ...buckets() }), "whole");
-  const parts = split() ? ask("/series", state.params({ split: split(), measures: splitMeasures().join(","), ...buckets(), top: 8, rank: "cost" }), "parts") : null;
-  whole.catch(() => {});
-  parts?.catch(() => {});
-  const figures = await ask("/overview", state.params());
-  const now = drawTiles(figures);
-  if (!now.calls) await noCalls(); else delete $("#banner").dataset.kept;
-  const series = await whole;
-  for (const [name, { spark: measure }] of Object.entries(TILES)) spark($(`[data-tile="${name}"] .spark`), series.groups[0]?.points[measure] ?? []);
-  if (parts) drawSplit(await parts); else drawWhole(series);
+  const series = (names, measures, more = {}) => ask("/series", state.params({ measures: [...new Set(measures)].join(","), ...buckets(), ...more }), `series ${names[0]} ${!!more.split}`);
+  const drawn = [SUMS, SPREADS].flatMap((names) => {
+    const sparks = Object.values(TILES).map((tile) => tile.spark).filter((measure) => SPREADS.some((name) => measure.startsWith(name)) === (names === SPREADS));
+    if (!split()) return [series(names, [...names.flatMap(wholeMeasures), ...sparks]).then((answer) => { drawSparks(answer, sparks); drawWhole(answer, names); })];
+    const measures = [...names.map((name) => PLOTS[name].of(stat())), "cost"];
+    return [series(names, measures, { split: split(), top: 8, rank: "cost" }).then((answer) => drawSplit(answer, names)),
+      series(names, sparks).then((answer) => drawSparks(answer, sparks))];
+  });
+  const headlines = ask("/overview", state.params()).then(async (answer) => {
+    if (!drawTiles(answer).calls) await noCalls(); else delete $("#banner").dataset.kept;
+  });
+  await Promise.all([headlines, ...drawn]);
   for (const figure of $$("[data-plot]")) {
     const name = figure.dataset.plot;
     const measures = split() ? PLOTS[name].of(stat()) : wholeMeasures(name).join(",");
     $(".csv", figure).href = csvLink("/series", state.params({ measures, split: split() || null, ...buckets() }));
   }
-  await tops;
+  await loadTops(); // last: the figures and plots above them must not wait
+}
+
+function drawSparks(series, measures) {
+  for (const [name, { spark: measure }] of Object.entries(TILES)) {
+    if (measures.includes(measure)) spark($(`[data-tile="${name}"] .spark`), series.groups[0]?.points[measure] ?? []);
+  }
 }
 
 function drawTiles(answer) {
   const figures = Object.fromEntries(answer.figures.map((figure) => [figure.measure, figure]));
   const now = Object.fromEntries(answer.figures.map((figure) => [figure.measure, figure.value]));
+  const comparable = figures.calls.previous > 0.02 * figures.calls.value; // else the window before lies before the data
   for (const [name, tile] of Object.entries(TILES)) {
     const place = $(`[data-tile="${name}"]`);
     const figure = figures[tile.value];
     setText($(".value", place), format.byUnit(figure.unit)(figure.value));
     setText($(".second", place), tile.second(now));
     const delta = $(".delta", place);
-    const moved = figure.change !== null && Math.abs(figure.change) >= 0.0005;
-    setText(delta, format.change(figure.change));
+    const moved = comparable && figure.change !== null && Math.abs(figure.change) >= 0.0005;
+    setText(delta, comparable ? format.change(figure.change) : "");
     delta.title = figure.previous === null ? "" : `${format.byUnit(figure.unit)(figure.previous)} in the window before`;
     delta.className = "delta" + (moved && tile.good ? (Math.sign(figure.change) === tile.good ? " good" : " bad") : "");
     const link = Object.fromEntries(new URLSearchParams(place.dataset.link));
@@ -93,10 +101,11 @@ function wholeMeasures(name) {
   return spread ? [`${spread}_p50`, `${spread}_p95`] : [of(stat())];
 }
 
-function drawWhole(series) {
+function drawWhole(series, names) {
   $("#legend").hidden = true;
   const points = series.groups[0]?.points ?? {};
-  for (const [name, { parts, spread, of, colour = "s0", additive }] of Object.entries(PLOTS)) {
+  for (const name of names) {
+    const { parts, spread, of, colour = "s0", additive } = PLOTS[name];
     const values = (measure) => points[measure] ?? series.starts.map(() => null);
     let model;
     if (parts) model = { kind: "bars", lines: parts.map(([measure, label], index) => ({ label, colour: slot(index), values: values(measure) })) };
@@ -110,9 +119,7 @@ function drawWhole(series) {
   }
 }
 
-function splitMeasures() { return [...new Set([...Object.values(PLOTS).map(({ of }) => of(stat())), "calls", "cost"])]; }
-
-function drawSplit(series) {
+function drawSplit(series, names) {
   const groups = series.groups.map((group, index) => ({
     ...group, label: group.rest ? "all others" : group.value ?? "none", colour: group.rest ? "rest" : slot(index),
   }));
@@ -123,7 +130,8 @@ function drawSplit(series) {
     onclick: () => state.addFilter(split(), group.value) },
     h("span", { class: `swatch c${group.colour.slice(1)}` }), h("span", { class: group.value === null ? "name none" : "name" }, group.label), h("span", { class: "muted" }, format.money(total(group))))));
   const lines = state.get("look") === "lines" || split() === "tag"; // calls with two tags would be stacked twice
-  for (const [name, { of, additive }] of Object.entries(PLOTS)) {
+  for (const name of names) {
+    const { of, additive } = PLOTS[name];
     const measure = of(stat());
     plots[name].update({ starts: series.starts, step: series.step, kind: additive && !lines ? "bars" : "lines",
       lines: groups.map((group) => ({ label: group.label, colour: group.colour, values: group.points[measure] })) });
@@ -141,13 +149,14 @@ function note(name, text, series) {
 // -- the largest groups, each asked for when it comes into sight
 
 const visible = new Set();
+let ready = false;
 const sorts = {};
 const limits = {};
 const watcher = new IntersectionObserver((entries) => {
   for (const entry of entries) {
     if (!entry.isIntersecting || visible.has(entry.target.dataset.top)) continue;
     visible.add(entry.target.dataset.top);
-    loadTop(entry.target.dataset.top).catch(report);
+    if (ready) loadTop(entry.target.dataset.top).catch(report);
   }
 }, { rootMargin: "200px" });
 for (const panel of $$("[data-top]")) {
@@ -157,7 +166,10 @@ for (const panel of $$("[data-top]")) {
 
 function report(error) { if (error.name !== "AbortError") refresh(); }
 
-function loadTops() { return Promise.all([...visible].map(loadTop)); }
+function loadTops() {
+  ready = true;
+  return Promise.all([...visible].map(loadTop));
+}
 
 async function loadTop(name) {
   const panel = $(`[data-top="${name}"]`);

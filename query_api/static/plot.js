@@ -106,7 +106,8 @@ export class Plot {
       scales: { x: { time: true, range: () => { const { min, max } = this.span(); return [min, max]; } }, y: { range: () => [0, this.top()] } },
       axes: [
         { stroke: muted, font: AXIS_FONT, size: 26, gap: 3, grid: { show: false }, ticks: { stroke: grid, size: 4 }, space: 58,
-          values: (plot, splits) => splits.map((at) => format.tick(at, splits.length > 1 ? splits[1] - splits[0] : 86400)) },
+          filter: (plot, splits) => splits.map((at) => (at > this.span().max - 0.03 * (this.span().max - this.span().min) ? null : at)), // it would be cut
+          values: (plot, splits, axis, space, incr) => splits.map((at) => (at === null ? null : format.tick(at, incr))) },
         { stroke: muted, font: AXIS_FONT, size: 54, gap: 4, grid: { stroke: grid, width: 1 }, ticks: { show: false }, space: 34,
           values: (plot, splits) => splits.map((value) => this.format(value)) },
       ],

@@ -57,7 +57,7 @@ def versions(python: Path, library: Library) -> dict[str, str]:
     return found
 
 
-def capture(library: Library, scenario: Scenario, python: Path, packages: dict[str, str]) -> None:
+def capture(library: Library, scenario: Scenario, python: Path, packages: dict[str, str], out: Path) -> None:
     """Runs one scenario and writes its folder."""
     with Recorder() as recorder, ModelServer(first_token_delay=FIRST_TOKEN_S, token_delay=TOKEN_S) as model:
         endpoint = recorder.grpc_url if library.transport == "grpc" else recorder.http_url
@@ -82,7 +82,7 @@ def capture(library: Library, scenario: Scenario, python: Path, packages: dict[s
             raise RuntimeError(f"{library.name}/{scenario.name}: {done.stderr[-3000:]}{done.stdout[-500:]}")
         time.sleep(0.3)  # whatever the app's last flush still sends
         requests, calls = list(recorder.requests), list(model.calls)
-    write(library, scenario, packages, calls, requests)
+    write(out, library, scenario, packages, calls, requests)
     size = sum(len(request.body) for request in requests)
     spans = sum(request.signal == "traces" for request in requests)
     note = "  TOO BIG" if size > TOO_BIG else ""
@@ -91,9 +91,11 @@ def capture(library: Library, scenario: Scenario, python: Path, packages: dict[s
         print(done.stderr[-1500:])
 
 
-def write(library: Library, scenario: Scenario, packages: dict[str, str], calls: list[Any], requests: list[Recorded]) -> None:
+def write(
+    out: Path, library: Library, scenario: Scenario, packages: dict[str, str], calls: list[Any], requests: list[Recorded]
+) -> None:
     """The folder of one scenario, in the layout of ``tests/corpus/README.md``."""
-    folder = CORPUS / library.name / scenario.name
+    folder = out / library.name / scenario.name
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     entries, touched = [], False
@@ -126,6 +128,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("wanted", nargs="*", help="LIBRARY or LIBRARY/SCENARIO; all without")
     parser.add_argument("--venvs", type=Path, default=Path(tempfile.gettempdir()) / "captures" / "venvs")
+    parser.add_argument("--out", type=Path, default=CORPUS)
     options = parser.parse_args()
     options.venvs.mkdir(parents=True, exist_ok=True)
     failed = 0
@@ -138,7 +141,7 @@ def main() -> int:
         for scenario in library.scenarios:
             if "" in names or not names or scenario.name in names:
                 try:
-                    capture(library, scenario, python, packages)
+                    capture(library, scenario, python, packages, options.out)
                 except (RuntimeError, subprocess.TimeoutExpired) as error:
                     failed += 1
                     print(f"FAILED {error}", flush=True)

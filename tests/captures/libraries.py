@@ -8,7 +8,11 @@ USER, SESSION, TAGS = "user-ann-42", "session-chat-7", ("team-blue", "stage-beta
 
 
 class Scenario(NamedTuple):
-    """One run of an app. ``lacks`` names what the export does not carry though it seems to: ``usage``, ``ttft``."""
+    """One run of an app.
+
+    ``lacks`` names what the export does not carry: ``usage`` of all calls, ``embeddings usage``, ``ttft``. ``twice`` marks an
+    export with two records of each call, in two traces and without an id that joins them: counting both is accepted.
+    """
 
     name: str
     does: str
@@ -17,6 +21,7 @@ class Scenario(NamedTuple):
     tags: tuple[str, ...] = ()
     lacks: frozenset[str] = frozenset()
     traps: tuple[str, ...] = ()
+    twice: bool = False
     environment: Mapping[str, str] = {}
 
 
@@ -92,10 +97,103 @@ ADK = Library(
         plain("cached", "an agent, a prompt with a cached part, reasoning in the output"),
         Scenario("tool", "an agent with a tool, two model calls", USER, SESSION),
         plain("tool_both", "the same with the google-genai instrumentation"),
+        Scenario(
+            "v1_both",
+            "the tool scenario in ADK's first schema, with the google-genai instrumentation",
+            environment={"ADK_TELEMETRY_SCHEMA_VERSION_OPT_IN": "1"},
+        ),
         plain("stream_both", "streaming with the google-genai instrumentation"),
         plain("error_429", "an agent whose model answers 429"),
     ),
     providers=("gcp.gemini",),
 )
 
-LIBRARIES = (MLFLOW, STRANDS, ADK)
+VENDOR_MIX = Library(
+    "vendor_mix",
+    (
+        "langchain",
+        "langgraph",
+        "langchain-openai",
+        "opentelemetry-instrumentation-langchain",
+        "opentelemetry-instrumentation-genai-openai",
+        *EXPORTERS,
+    ),
+    (
+        plain("chain", "a prompt and a model in a chain"),
+        plain("cached", "a model, a prompt with a cached part"),
+        Scenario("stream", "a streamed answer with usage", twice=True),
+        Scenario(
+            "langgraph_agent",
+            "a ReAct agent with a tool; user, session and tags in the config; no content, which is large here",
+            USER,
+            SESSION,
+            TAGS,
+            environment={"TRACELOOP_TRACE_CONTENT": "false"},
+        ),
+        plain("embeddings", "two texts embedded"),
+        Scenario("error_429", "a model that answers 429", twice=True),
+    ),
+    transport="grpc",
+)
+
+LLAMAINDEX = Library(
+    "llamaindex",
+    (
+        "llama-index-core",
+        "llama-index-llms-openai",
+        "llama-index-embeddings-openai",
+        "openinference-instrumentation-llama-index",
+        *EXPORTERS,
+    ),
+    (
+        plain("chat", "one completion"),
+        plain("chat_stream", "one streamed completion with include_usage"),
+        plain("cached", "a completion with a cached part"),
+        Scenario(
+            "rag",
+            "an index and a query: embeddings, retrieval, a completion",
+            USER,
+            SESSION,
+            TAGS,
+            frozenset({"embeddings usage"}),
+            ("embedding and completion are each reported by two nested spans",),
+        ),
+        plain("agent", "a function agent with a tool, two model calls"),
+        Scenario(
+            "agent_stream",
+            "the same, streaming",
+            lacks=frozenset({"usage"}),
+            traps=("the first-token event is written after the span's end",),
+        ),
+        plain("error_429", "a completion answered by 429"),
+    ),
+)
+
+SEMANTIC_KERNEL = Library(
+    "semantic_kernel",
+    ("semantic-kernel", *EXPORTERS),
+    (
+        plain("chat", "one chat completion"),
+        plain("cached", "a chat completion with a cached part"),
+        plain("chat_stream", "one streamed chat completion"),
+        plain("tool", "a kernel function called by the model, two model calls"),
+        plain("agent", "an agent with a plugin"),
+        plain("error_429", "a chat completion answered by 429"),
+    ),
+    environment={"SEMANTICKERNEL_EXPERIMENTAL_GENAI_ENABLE_OTEL_DIAGNOSTICS": "true"},
+)
+
+AGENT_FRAMEWORK = Library(
+    "agent_framework",
+    ("agent-framework-core", "agent-framework-openai", *EXPORTERS),
+    (
+        plain("chat", "an agent, one turn"),
+        plain("cached", "an agent, a prompt with a cached part"),
+        plain("chat_stream", "an agent, streaming"),
+        plain("two_steps", "an agent with a tool, two model calls"),
+        plain("responses", "an agent on the Responses API"),
+        plain("error_429", "an agent whose model answers 429"),
+    ),
+)
+
+LIBRARIES = (MLFLOW, STRANDS, ADK, VENDOR_MIX, LLAMAINDEX, SEMANTIC_KERNEL, AGENT_FRAMEWORK)

@@ -14,6 +14,8 @@ TWO_REPORTS = {
     "openinference/langchain_stream_both",
     "openinference/langgraph_agent_both",
     "traceloop/anthropic_error",
+    "vendor_mix/error_429",
+    "vendor_mix/stream",
 }
 """Scenarios that report a call twice in two traces with no id that joins them: counting both is accepted there."""
 
