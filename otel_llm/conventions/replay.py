@@ -32,7 +32,7 @@ def request_of(row: Mapping[str, Any]) -> ExportTraceServiceRequest:
     )
     code: Any = row.get("status_code") or 0
     span.status.code = code
-    if span.status.code == span.status.STATUS_CODE_ERROR and row.get("error_message"):
+    if row.get("error_message"):  # also without the code: an error type makes an error too, and its message counts
         span.status.message = row["error_message"]
     span.attributes.extend(key_values(_decoded(row.get("attributes"), {})))
     for event in _decoded(row.get("events"), []):

@@ -81,6 +81,7 @@ FROM `rejections`
 WHERE `rejections`.`project` = %(project_1)s
   AND `rejections`.`time_ns` BETWEEN %(time_ns_1)s
   AND %(time_ns_2)s
+  AND `rejections`.`reason` != %(reason_1)s
 GROUP BY `rejections`.`signal`,
   `rejections`.`reason`
 ORDER BY count(*) DESC,

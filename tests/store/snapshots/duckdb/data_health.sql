@@ -81,10 +81,11 @@ FROM rejections
 WHERE rejections.project = $1
   AND rejections.time_ns BETWEEN $2
   AND $3
+  AND rejections.reason != $4
 GROUP BY rejections.signal,
   rejections.reason
 ORDER BY count(*) DESC,
   rejections.signal,
   rejections.reason
-LIMIT $4
+LIMIT $5
 ;

@@ -81,6 +81,7 @@ FROM rejections
 WHERE rejections.project = %(project_1)s::VARCHAR
   AND rejections.time_ns BETWEEN %(time_ns_1)s::BIGINT
   AND %(time_ns_2)s::BIGINT
+  AND rejections.reason != %(reason_1)s::VARCHAR
 GROUP BY rejections.signal,
   rejections.reason
 ORDER BY count(*) DESC,

@@ -1,36 +1,3 @@
-SELECT (
-    SELECT count(*) AS count_1
-    FROM keys) AS anon_1,
-  (
-    SELECT coalesce(max(keys.updated_ns), %(coalesce_2)s::INTEGER) AS coalesce_1
-    FROM keys) AS anon_2,
-  (
-    SELECT count(*) AS count_2
-    FROM projects) AS anon_3,
-  (
-    SELECT coalesce(max(projects.updated_ns), %(coalesce_4)s::INTEGER) AS coalesce_3
-    FROM projects) AS anon_4
-;
-
-SELECT keys.public_key,
-  keys.secret_sha256,
-  keys.project,
-  keys.scopes,
-  keys.created_ns,
-  keys.expires_ns,
-  keys.revoked_ns,
-  keys.last_used_ns,
-  keys.updated_ns
-FROM keys
-;
-
-SELECT projects.name,
-  projects.created_ns,
-  projects.deleted_ns,
-  projects.updated_ns
-FROM projects
-;
-
 SELECT CAST((traces.trace_start / 1000000000) - ((traces.trace_start / 1000000000) %% 86400) AS BIGINT) AS day_start,
   count(*) AS trace_count
 FROM (
