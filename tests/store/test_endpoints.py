@@ -4,6 +4,7 @@
 """
 
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ SNAPSHOTS = Path(__file__).parent / "snapshots"
 ROWS, _FINDINGS = world(seed=7, traces=150)
 FINDINGS = [each._replace(finding_key=each.finding_key.rjust(16, b"\0")) for each in _FINDINGS]
 TRACE = max(ROWS, key=lambda row: (sum(row["trace_id"] == other["trace_id"] for other in ROWS), row["span_id"]))
+_OF_THE_DOOR = re.compile(r"FROM [`\"]?(keys|projects)\b")
 
 
 def ask(server: QueryServer, name: str) -> Any:
@@ -38,7 +40,8 @@ class Asked:
         sa.event.listen(self.server.engine.sql, "before_cursor_execute", self._note)
 
     def _note(self, connection: Any, cursor: Any, statement: str, *_: Any) -> None:
-        self.statements.append(statement)
+        if not _OF_THE_DOOR.search(statement):  # it looks for new keys every few seconds, whatever is asked
+            self.statements.append(statement)
 
 
 @pytest.fixture(scope="module", params=ENGINES)
