@@ -44,8 +44,9 @@ _STANDARD_SQL = {
 """What makes ClickHouse answer the query layer's SQL as the other engines do."""
 _ON_CLUSTER = {
     "distributed_product_mode": "global",
-    "prefer_localhost_replica": 1,
-    "select_sequential_consistency": 0,
+    # Every process reads and writes the same replica of a shard as long as that lives, so each sees what the others wrote.
+    "load_balancing": "in_order",
+    "prefer_localhost_replica": 0,
 }
 
 
@@ -108,7 +109,8 @@ class ClickHouseEngine(Engine):
         settings: dict[str, Any] = _STANDARD_SQL | (_ON_CLUSTER if self._cluster else {})
         settings |= {"max_execution_time": int(self._timeout_s) + 5, "log_comment": f"otel-llm {uuid.uuid4()}"}
         for name, value in settings.items():
-            connection.client.set_client_setting(name, value)
+            if name not in self.url.query:  # the operator's own word counts
+                connection.client.set_client_setting(name, value)
         return connection
 
     def interrupt(self, connection: sa.Connection) -> None:

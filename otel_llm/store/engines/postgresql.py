@@ -143,7 +143,7 @@ class PostgreSQLEngine(Engine):
                 yield session
                 transaction = connection.execute("SELECT pg_current_xact_id_if_assigned()::text").fetchone()[0]  # type: ignore[index] # one row always
                 connection.commit()
-                self._statistics.wrote(session.rows)
+                self._statistics.wrote(session.written)
             except psycopg.Error as error:
                 lost = self._give_up(connection)
                 if lost and transaction is not None and self._was_committed(transaction):

@@ -7,6 +7,7 @@ later (a response id leads to a trace that is not in the batch) are only tried: 
 for them up front.
 """
 
+from collections import Counter
 from collections.abc import Collection, Sequence
 from typing import Any
 from zlib import crc32
@@ -20,6 +21,7 @@ from otel_llm.store import schema
 from otel_llm.store.engines.base import Change, LeftOut, ResponseKey, TraceKey, WriteConflict, WriteSession
 from otel_llm.store.engines.postgresql_copy import copy_blocks, used_columns, without_nul_escapes
 from otel_llm.store.engines.postgresql_partitions import Partitions
+from otel_llm.store.engines.postgresql_schema import week_of
 
 BUCKETS = 256
 """Lock buckets for traces, and as many for response ids. The lock table of a server with default settings has 6,400 places."""
@@ -59,8 +61,8 @@ class PostgreSQLSession(WriteSession):
         self._partitions = partitions
         self._held: set[int] = set()
         self._range: tuple[int, int] | None = None
-        self.rows = 0
-        """Spans written."""
+        self.written: Counter[int] = Counter()
+        """Spans written, by week."""
 
     def lock(self, traces: Collection[TraceKey], responses: Collection[ResponseKey]) -> None:
         """Waits for the locks of all these keys; the first statement of the transaction."""
@@ -127,7 +129,7 @@ class PostgreSQLSession(WriteSession):
         with self._connection.cursor().copy(statement) as copy:
             for block in copy_blocks(batch, names):
                 copy.write(block)
-        self.rows += batch.size
+        self.written.update(map(week_of, batch["start_ns"]))
 
     def _insert_new(self, table: sa.Table, rows: Sequence[tuple[Any, ...]], key: str) -> set[tuple[str, bytes]]:
         """Inserts in key order, so that two receivers with equal keys wait for each other in one direction only; returns
