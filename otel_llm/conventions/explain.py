@@ -90,7 +90,7 @@ def explain(row: Mapping[str, Any]) -> dict[str, Any]:
             for name in sorted(_RECOMPUTED)
             if again and name not in taken and row.get(name) != again[name] and not isinstance(again[name], bytes)
         },
-        "attributes_not_kept": max((row.get("attribute_count") or 0) - len(attributes), 0),
+        "attributes_not_kept": _not_kept(row),
     }
 
 
@@ -188,13 +188,23 @@ def _again(row: Mapping[str, Any]) -> dict[str, Any]:
     if row.get("name") in CALL_EVENTS or row.get("name") == CODEX_REQUEST:
         return {}
     extraction = extract_spans(
-        request_of(row), project=str(row.get("project")), key_id=None, now_ns=int(row.get("ingested_ns") or 1), content=_KEEP
+        request_of(row),
+        project=str(row.get("project")),
+        key_id=None,
+        now_ns=int(row.get("ingested_ns") or 1),
+        content=_KEEP,
+        # an attribute that was not kept may have told the dialect
+        dialect=BY_NAME.get(str(row.get("dialect"))) if _not_kept(row) else None,
     )
     return extraction.batch.row(0) if extraction.batch.size else {}
 
 
 _KEEP: Final = ContentPolicy(capture=True, max_bytes=2**40)
 """Stored attributes are read as they are: what had to go is gone already."""
+
+
+def _not_kept(row: Mapping[str, Any]) -> int:
+    return max((row.get("attribute_count") or 0) - len(_object(row.get("attributes"))), 0)
 
 
 def _counted(role: Mapping[str, Any], counting: Mapping[str, Any]) -> str:

@@ -60,20 +60,27 @@ _RESOURCE, _COUNT = SLOT["resource_attributes"], SLOT["attribute_count"]
 
 
 def extract_spans(
-    message: ExportTraceServiceRequest | Any, *, project: str, key_id: str | None, now_ns: int, content: ContentPolicy
+    message: ExportTraceServiceRequest | Any,
+    *,
+    project: str,
+    key_id: str | None,
+    now_ns: int,
+    content: ContentPolicy,
+    dialect: Dialect | None = None,
 ) -> Extraction:
     """Reads a trace request into a batch of spans.
 
-    ``project`` and ``key_id`` are the caller's, ``now_ns`` the time of arrival (ns since 1970). Never raises on what a
-    client may send: a span that cannot be stored becomes a rejection, a value that cannot be is dropped and counted. A
-    request that was decoded as a :data:`otel_llm.conventions.wire.TraceRequest` is read without a further copy.
+    ``project`` and ``key_id`` are the caller's, ``now_ns`` the time of arrival (ns since 1970); ``dialect`` is given when the
+    spans themselves do not tell it any more. Never raises on what a client may send: a span that cannot be stored becomes a
+    rejection, a value that cannot be is dropped and counted. A request that was decoded as a
+    :data:`otel_llm.conventions.wire.TraceRequest` is read without a further copy.
     """
     walk = Walk(project, key_id, now_ns, content)
     for resource_spans in trace_request(message).resource_spans:
         base = walk.resource(resource_spans.resource)
         for scope_spans in resource_spans.scope_spans:
             scope = walk.scope(scope_spans.scope)
-            walk.spans(scope_spans.spans, base, scope.name, scope.version)
+            walk.spans(scope_spans.spans, base, scope.name, scope.version, dialect)
     return walk.extraction()
 
 
