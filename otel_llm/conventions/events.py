@@ -12,7 +12,7 @@ from otel_llm.conventions.content import ContentPolicy, Guard
 from otel_llm.conventions.policy import FINDING_EVENTS
 from otel_llm.conventions.routes import CONTENT_EVENTS, key_route
 from otel_llm.conventions.timing import EVENT_RANKS, EVERY_CHUNK
-from otel_llm.conventions.values import INT64_MAX, clean
+from otel_llm.conventions.values import INT64_MAX, clean, scrub
 
 _encode = msgspec.json.Encoder().encode
 
@@ -65,9 +65,9 @@ def read_events(span_events: Iterable[bytes], dropped: int, content: ContentPoli
         if name in EVENT_RANKS and not (dropped and name in EVERY_CHUNK):
             first[name] = min(instant, first.get(name, INT64_MAX))
         elif name == "exception":
-            exceptions.append(attributes)
+            exceptions.append(scrub(attributes))
         elif name in FINDING_EVENTS:
-            findings.append({"name": name, "time_ns": instant, "attributes": attributes})
+            findings.append({"name": name, "time_ns": instant, "attributes": scrub(attributes)})
         kept.append({"name": guard.text(name) if guard else name, "time_ns": instant, "attributes": attributes})
     return Events(kept, [(EVENT_RANKS[name], name, instant) for name, instant in first.items()], exceptions, findings)
 

@@ -24,7 +24,7 @@ from otel_llm.conventions.extraction import Extraction
 from otel_llm.conventions.identity import Fault, check_ids, check_times, hex_of, parent_of
 from otel_llm.conventions.routes import WIDE, Plan, Plans, dialect_of_scope, key_route, plans_of, resource_candidates
 from otel_llm.conventions.slots import BLANK, SLOT
-from otel_llm.conventions.values import BadValueError, clean
+from otel_llm.conventions.values import BadValueError, clean, scrub
 from otel_llm.conventions.wire import PAIRS, read_pair, read_status, trace_request
 from otel_llm.spans import CALL_ROLES, FIELD_NAMES, Finding, Rejection, SpanBatch
 
@@ -324,7 +324,7 @@ class Walk:
         if len(events):
             read = read_events(events, span.dropped_events_count, self._content, self._guard)
             exceptions, first_tokens = read.exceptions, read.first_tokens
-            row[_EVENTS] = cleaned_json(read.kept)
+            row[_EVENTS] = cleaned_json(read.kept) if read.kept else None
             self._event_findings(read.findings, row)
         if first_tokens or timing.timed(row):
             timing.settle(row, dialect.name, row[_START], row[_END], first_tokens)
@@ -347,7 +347,8 @@ class Walk:
             row[_TOOL] = row[_ENTITY]
         links = span.links
         if len(links):
-            row[_LINKS] = cleaned_json(read_links(links, self._content, self._guard))
+            kept = read_links(links, self._content, self._guard)
+            row[_LINKS] = cleaned_json(kept) if kept else None
         if row[_VERDICT] is not None:
             self.findings.extend(policy.of_attributes(raw, row[_END], self._project, row[_TRACE], row[_SPAN]))
 
@@ -376,17 +377,6 @@ class Walk:
         self.rejections.append(
             Rejection(self._project, self._now_ns, "spans", hex_of(trace_id), hex_of(span_id), fault.reason, fault.detail)
         )
-
-
-def scrub(value: Any) -> Any:
-    """A plain value with every text in it cleaned."""
-    if value.__class__ is str:
-        return clean(value)
-    if value.__class__ is list:
-        return [scrub(item) for item in value]
-    if value.__class__ is dict:
-        return {clean(key): scrub(item) for key, item in value.items()}
-    return value
 
 
 def cleaned_json(value: Any) -> str:

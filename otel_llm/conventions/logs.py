@@ -146,7 +146,7 @@ class _Reader:
         identity = _identity(service, attributes, time_ns, name)
         trace_id, span_id = self._context(record, identity)
         if name in policy.FINDING_EVENTS:
-            self._finding(name, attributes, time_ns, trace_id, span_id)
+            self._finding(name, values.scrub(attributes), time_ns, trace_id, span_id)
             return
         if name == DETAILS:
             inside = len(record.span_id) == SPAN_ID_BYTES and any(record.span_id)

@@ -12,11 +12,10 @@ from opentelemetry.proto.metrics.v1.metrics_pb2 import Metric
 
 from otel_llm.conventions.anyvalue import plain_attributes
 from otel_llm.conventions.content import ContentPolicy
-from otel_llm.conventions.extract import scrub
 from otel_llm.conventions.extraction import Extraction
 from otel_llm.conventions.identity import Fault, check_times
 from otel_llm.conventions.routes import key_route
-from otel_llm.conventions.values import TEXT_CAP, clean, json_text, text
+from otel_llm.conventions.values import TEXT_CAP, clean, json_text, scrub, text
 from otel_llm.spans import MetricPoint, Rejection, SpanBatch
 
 KEPT: Final = (

@@ -48,6 +48,17 @@ def clean(text: str) -> str:
     return text
 
 
+def scrub(value: Any) -> Any:
+    """A plain value with every text in it cleaned."""
+    if value.__class__ is str:
+        return clean(value)
+    if value.__class__ is list:
+        return [scrub(item) for item in value]
+    if value.__class__ is dict:
+        return {clean(key): scrub(item) for key, item in value.items()}
+    return value
+
+
 def decode_json(text: str) -> Any:
     """JSON text as Python, or None when it is none, too long or too deep."""
     if len(text) > MAX_PARSED_TEXT:
