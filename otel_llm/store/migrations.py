@@ -12,7 +12,9 @@ import sqlalchemy as sa
 from otel_llm.errors import StoreMismatch
 from otel_llm.store import schema
 
-Step = Callable[[sa.Connection], None]
+Create = Callable[[sa.Connection], None]
+"""Makes the tables that a store does not have yet, in the words of its engine."""
+Step = Callable[[sa.Connection, Create], None]
 
 
 def _create(connection: sa.Connection) -> None:
@@ -22,12 +24,18 @@ def _create(connection: sa.Connection) -> None:
     schema.metadata.create_all(connection, tables=missing, checkfirst=False)
 
 
-STEPS: dict[int, Step] = {1: _create}
-"""Version -> the step that leads to it from the one before."""
+def _more_tables(connection: sa.Connection, create: Create) -> None:
+    create(connection)
 
 
-def migrate(engine: sa.Engine, where: str, create: Step = _create) -> None:
-    """Brings a store to the current version; ``create`` makes all tables of a new one.
+STEPS: dict[int, Step] = {
+    2: _more_tables,  # login_sessions
+}
+"""Version -> the step that leads to it from the one before. A new store has the newest version at once."""
+
+
+def migrate(engine: sa.Engine, where: str, create: Create = _create) -> None:
+    """Brings a store to the current version; ``create`` makes the tables that are missing.
 
     Raises StoreMismatch for a foreign database or one of a newer program.
     """
@@ -50,7 +58,7 @@ def migrate(engine: sa.Engine, where: str, create: Step = _create) -> None:
                 "otel-llm. Upgrade this one."
             )
         for step in range(current + 1, schema.SCHEMA_VERSION + 1):
-            STEPS[step](connection)
+            STEPS[step](connection, create)
             _mark(connection, step)
 
 

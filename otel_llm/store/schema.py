@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from otel_llm.spans import FIELDS, FieldType
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 _TYPES: dict[FieldType, sa.types.TypeEngine[Any]] = {
     "text": sa.Text(),
@@ -97,6 +97,16 @@ keys = sa.Table(
     _column("last_used_ns", "int", required=False),
     _column("updated_ns", "int"),
 )
+
+login_sessions = sa.Table(
+    "login_sessions",
+    metadata,
+    _column("token_sha256", "bytes"),
+    _column("public_key", "text"),
+    _column("begun_ns", "int"),
+    _column("ends_ns", "int"),
+)
+"""Who is logged in to the dashboard. Logging out appends a row that ends earlier; the earliest end holds."""
 
 audit = sa.Table(
     "audit",

@@ -9,6 +9,7 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from otel_llm import __version__
 from otel_llm.access import Caller
+from otel_llm.access.login_sessions import LoginSessions
 from otel_llm.errors import PermissionDenied, Unauthenticated
 from query_api import sessions
 from query_api.access import reader_of
@@ -44,7 +45,7 @@ def blueprint(collector: "Collector") -> Blueprint:
     routes = Blueprint("dashboard", __name__, template_folder="../templates")
     assets = Assets()
     door = collector.door
-    known = sessions.Sessions(door)
+    known = LoginSessions(collector.engine.sql, door, collector.settings.keys_refresh_s)
     routes.record_once(lambda state: state.app.extensions.update({sessions.EXTENSION: known}))
 
     def html(template: str, status: int = 200, **values: Any) -> Response:

@@ -63,7 +63,7 @@ class QueryServer:
     def empty(self) -> None:
         """Forgets all spans, keys and projects: faster than a new store for each test."""
         with self.engine.sql.begin() as connection:
-            for table in (schema.spans, schema.findings, schema.keys, schema.projects, schema.audit):
+            for table in (schema.spans, schema.findings, schema.keys, schema.projects, schema.login_sessions, schema.audit):
                 connection.execute(sa.delete(table))
         self.door.refresh()
 

@@ -164,6 +164,24 @@ def test_a_store_of_a_newer_program_is_refused(engine_url: str) -> None:
         open_engine(engine_url, Settings())
 
 
+def test_a_store_of_the_first_version_is_brought_up_to_date_with_its_data(engine_url: str) -> None:
+    engine = open_engine(engine_url, Settings())
+    commit(engine, span())
+    with engine.sql.begin() as connection:
+        connection.exec_driver_sql("DROP TABLE login_sessions")  # what version 1 lacks
+        connection.execute(sa.delete(schema.schema_versions).where(schema.schema_versions.c.version > 0))
+        connection.execute(sa.insert(schema.schema_versions).values(version=1, applied_ns=1))
+    engine.close()
+    for _ in range(2):
+        engine = open_engine(engine_url, Settings())
+        with engine.sql.connect() as connection:
+            assert connection.execute(sa.select(sa.func.count()).select_from(schema.login_sessions)).scalar() == 0
+            versions = connection.execute(sa.select(schema.schema_versions.c.version)).scalars().all()
+        assert sorted(versions) == [1, schema.SCHEMA_VERSION]
+        assert len(stored(engine)) == 1
+        engine.close()
+
+
 def test_a_database_with_tables_of_somebody_else_is_refused(engine_url: str) -> None:
     engine = open_engine(engine_url, Settings())
     with engine.sql.begin() as connection:

@@ -28,9 +28,14 @@ _TYPES: dict[type[sa.types.TypeEngine[Any]], str] = {
     sa.Boolean: "Bool",
     sa.LargeBinary: "String",
 }
-_FIXED = {"trace_id": 16, "span_id": 8, "parent_span_id": 8, "suppressed_by": 8, "secret_sha256": 32} | dict.fromkeys(
-    ("finding_key", "point_key"), 16
-)
+_FIXED = {
+    "trace_id": 16,
+    "span_id": 8,
+    "parent_span_id": 8,
+    "suppressed_by": 8,
+    "secret_sha256": 32,
+    "token_sha256": 32,
+} | dict.fromkeys(("finding_key", "point_key"), 16)
 _FEW_VALUES = frozenset(
     {
         "agent_name",
@@ -96,6 +101,7 @@ _LAYOUT: dict[str, str] = {
     "rejections": "ORDER BY (project, time_ns) SETTINGS non_replicated_deduplication_window = 1000",
     "projects": "ORDER BY (name, updated_ns)",
     "keys": "ORDER BY (public_key, updated_ns)",
+    "login_sessions": "ORDER BY (token_sha256)",
     "audit": "ORDER BY (time_ns)",
     "otel_llm_schema": "ORDER BY (version)",
 }

@@ -66,17 +66,18 @@ because a unique index over partitions must. Copies whose start differs meet und
 
 
 def create(connection: sa.Connection) -> None:
-    """Makes all tables of a new store."""
+    """Makes the tables and indexes that are missing."""
     for table in schema.metadata.tables.values():
         partitioned = " PARTITION BY RANGE (start_ns)" if table is schema.spans else ""
-        connection.exec_driver_sql(f"CREATE TABLE {table.name} ({_columns(table)}){partitioned}")
+        connection.exec_driver_sql(f"CREATE TABLE IF NOT EXISTS {table.name} ({_columns(table)}){partitioned}")
     for name, definition in SPAN_INDEXES.items():
-        connection.exec_driver_sql(f"CREATE {definition.replace('INDEX', f'INDEX {name}', 1)}")
-    connection.exec_driver_sql(f"CREATE TABLE {OTHER} PARTITION OF spans DEFAULT")
+        connection.exec_driver_sql(f"CREATE {definition.replace('INDEX', f'INDEX IF NOT EXISTS {name}', 1)}")
+    connection.exec_driver_sql(f"CREATE TABLE IF NOT EXISTS {OTHER} PARTITION OF spans DEFAULT")
     for name, key in _KEYS.items():
-        connection.exec_driver_sql(f"CREATE UNIQUE INDEX {name}_once ON {name} ({key})")
+        connection.exec_driver_sql(f"CREATE UNIQUE INDEX IF NOT EXISTS {name}_once ON {name} ({key})")
     for name, column in _TIMES.items():
-        connection.exec_driver_sql(f"CREATE INDEX {name}_by_time ON {name} (project, {column})")
+        connection.exec_driver_sql(f"CREATE INDEX IF NOT EXISTS {name}_by_time ON {name} (project, {column})")
+    connection.exec_driver_sql("CREATE INDEX IF NOT EXISTS login_sessions_by_token ON login_sessions (token_sha256)")
 
 
 def _columns(table: sa.Table) -> str:
