@@ -79,6 +79,8 @@ def copy_store(source: Engine, target: Engine, progress: Progress = lambda rows:
                 copy = _copy_spans if kind.table is schema.spans else _copy_rows
                 done.written[name] += copy(source, target, kind, window)
             progress(window.rows)
+    if done.written:
+        target.checkpoint()
     return done
 
 

@@ -9,11 +9,12 @@ import sqlalchemy as sa
 from otel_llm.config import Settings
 from otel_llm.errors import QueryTimeout
 from otel_llm.store import schema
-from otel_llm.store.engines.base import Engine, WriteConflict
+from otel_llm.store.engines.base import Change, Engine, WriteConflict
 from otel_llm.store.open import open_engine
 from otel_llm.store.queries.reading import reading
+from tests.query_api.conftest import QueryServer
 
-from .rows import SECOND, span
+from .rows import SECOND, T0, batch, span
 from .test_resolution import commit, stored
 
 pytest.importorskip("psycopg", reason="psycopg is not installed (pip install 'otel-llm[postgres]')")
@@ -164,4 +165,49 @@ def test_commits_are_durable_even_where_the_server_is_set_up_otherwise(new_postg
     commit(engine, span())
     assert engine._writer is not None
     assert engine._writer.execute("SHOW synchronous_commit").fetchone() == ("on",)
+    engine.close()
+
+
+def fill_unanalysed(url: str, traces: int) -> None:
+    """Spans that no statistics tell of: as after a restore from a dump."""
+    engine = open_engine(url, Settings())
+    assert isinstance(engine, PostgreSQLEngine)
+    engine._statistics.close()
+    rows = (span(trace=number, span_id=at, start_ns=T0 + number, counted=True) for number in range(1, traces) for at in (1, 2))
+    with engine.write(()) as session:
+        session.apply(Change(insert=batch(*rows)))
+    assert ask(engine, "SELECT count(*) FROM pg_stats WHERE strpos(tablename, 'spans') = 1") == [(0,)]
+    engine.close()
+
+
+def nested_loops(engine: Engine) -> object:
+    return ask(engine, "SHOW enable_nestloop")[0][0]
+
+
+def test_a_store_that_was_never_analysed_is_read_without_nested_loops(
+    new_postgresql: Callable[[], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = new_postgresql()
+    fill_unanalysed(url, 1_500)
+    monkeypatch.setattr("otel_llm.store.engines.postgresql_statistics.Statistics._run", lambda self: None)
+    server = QueryServer(database_url=url)
+    assert nested_loops(server.engine) == "off"
+    started = time.monotonic()
+    found = server.get("/api/v1/series", split="agent", **{"from": "2026-01-01T00:00:00Z", "to": "2026-01-02T00:00:00Z"})
+    assert found
+    assert time.monotonic() - started < 10, "with nested loops this takes minutes"
+    server.close()
+
+
+def test_a_store_that_was_never_analysed_is_analysed_when_it_is_read(new_postgresql: Callable[[], str]) -> None:
+    url = new_postgresql()
+    fill_unanalysed(url, 100)
+    engine = open_engine(url, Settings())
+    deadline = time.monotonic() + 10
+    while nested_loops(engine) == "off":
+        assert time.monotonic() < deadline, "it was never analysed"
+        time.sleep(0.05)
+    assert ask(engine, "SELECT count(*) FROM pg_stats WHERE tablename = 'spans' AND attname = 'trace_id' AND inherited") == [
+        (1,)
+    ]
     engine.close()

@@ -92,6 +92,7 @@ class PostgreSQLEngine(Engine):
                 "connect_timeout": _CONNECT_S,
             },
         )
+        sa.event.listen(self.sql, "checkout", self._plan_safely)
         try:
             with self._connect(_COMMON, autocommit=True) as guard:  # two processes may open a new database at once
                 guard.execute("SELECT pg_advisory_lock(%s, %s)", ddl.DDL_LOCK)
@@ -115,6 +116,17 @@ class PostgreSQLEngine(Engine):
             **{**arguments, "options": options, "application_name": "otel-llm", "connect_timeout": _CONNECT_S},
             autocommit=autocommit,
         )
+
+    def _plan_safely(self, raw: Any, record: Any, _: object) -> None:
+        """Plans must not rest on guesses (:mod:`otel_llm.store.engines.postgresql_statistics`)."""
+        if not self._open:
+            return
+        with suppress(psycopg.Error):  # a broken connection is told by the query it was taken for
+            known = self._statistics.known(raw)
+            if record.info.get("nested loops", True) is not known:
+                raw.execute(f"SET enable_nestloop = {'on' if known else 'off'}")
+                record.info["nested loops"] = known
+            raw.commit()
 
     def interrupt(self, connection: sa.Connection) -> None:
         raw = connection.connection.driver_connection
@@ -261,7 +273,8 @@ class PostgreSQLEngine(Engine):
         return spans or self._drop_week(before_ns)
 
     def checkpoint(self) -> None:
-        """Nothing to do: every commit is durable, and space is the server's own care (autovacuum)."""
+        """Statistics; every commit is durable, and space is the server's own care (autovacuum)."""
+        self._statistics.refresh()
 
 
 _SMALL = ", ".join(f"'{name}'" for name in schema.metadata.tables if name != schema.spans.name)
