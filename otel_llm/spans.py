@@ -7,7 +7,8 @@ Field meanings follow the OpenTelemetry GenAI semantic conventions where they na
 dialect to these fields is in :mod:`otel_llm.conventions`.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
 from typing import Any, Literal, NamedTuple
 
 FieldType = Literal["text", "int", "float", "bool", "bytes", "json"]
@@ -211,6 +212,22 @@ class Rejection(NamedTuple):
     detail: str
 
 
+class Columns(dict[str, list[Any]]):
+    """Columns by field name. One in which every row is None may be left out; it is made when it is asked for."""
+
+    __slots__ = ("_size",)
+
+    def __init__(self, size: int, columns: Mapping[str, list[Any]] | None = None) -> None:
+        super().__init__(columns or {})
+        self._size = size
+
+    def __missing__(self, name: str) -> list[Any]:
+        if name not in FIELD_BY_NAME:
+            raise KeyError(name)
+        column = self[name] = [None] * self._size
+        return column
+
+
 class SpanBatch:
     """A columnar batch of spans: ``columns[name][row]`` for every name in :data:`FIELD_NAMES`."""
 
@@ -218,7 +235,7 @@ class SpanBatch:
 
     def __init__(self, size: int = 0) -> None:
         self.size = size
-        self.columns: dict[str, list[Any]] = {name: [None] * size for name in FIELD_NAMES}
+        self.columns: dict[str, list[Any]] = Columns(size)
 
     def __len__(self) -> int:
         return self.size
@@ -228,10 +245,10 @@ class SpanBatch:
         return self.columns[name]
 
     @classmethod
-    def of_columns(cls, columns: dict[str, list[Any]], size: int) -> "SpanBatch":
-        """A batch over existing columns, which must be complete and of equal length."""
+    def of_columns(cls, columns: Mapping[str, list[Any]], size: int) -> "SpanBatch":
+        """A batch over existing columns of equal length; one that is missing is None in every row."""
         batch = cls.__new__(cls)
-        batch.columns = columns
+        batch.columns = Columns(size, columns)
         batch.size = size
         return batch
 
@@ -246,8 +263,14 @@ class SpanBatch:
         """One batch with the rows of all, in order."""
         if len(batches) == 1:
             return batches[0]
-        columns = {name: [value for batch in batches for value in batch.columns[name]] for name in FIELD_NAMES}
+        held = set().union(*(batch.columns for batch in batches))
+        columns = {name: list(chain.from_iterable([batch.columns[name] for batch in batches])) for name in held}
         return cls.of_columns(columns, sum(batch.size for batch in batches))
+
+    def filled_columns(self) -> dict[str, list[Any]]:
+        """The columns in which some row is not None, in the order of the fields."""
+        columns, size = self.columns, self.size
+        return {name: columns[name] for name in FIELD_NAMES if name in columns and columns[name].count(None) < size}
 
     def take(self, rows: Sequence[int]) -> "SpanBatch":
         """A batch of the given rows, in that order."""
@@ -256,7 +279,7 @@ class SpanBatch:
 
     def row(self, index: int) -> dict[str, Any]:
         """One row as a dict."""
-        return {name: column[index] for name, column in self.columns.items()}
+        return {name: self.columns[name][index] for name in FIELD_NAMES}
 
     def rows(self) -> Iterable[dict[str, Any]]:
         """All rows as dicts. For tests and small work, not for the hot path."""

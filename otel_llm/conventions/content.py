@@ -112,6 +112,17 @@ class Guard:
                 changed = True
         return (raw, _encode(raw)) if changed else (raw, encoded)
 
+    def treatment(self, key: str) -> Callable[[Any], Any] | None:
+        """What :meth:`attributes` does to the values of one key; None when it keeps them all."""
+        hidden, free = self._remember((key,)) if self._watches_text else ((), ())
+        if hidden:
+            return lambda _: MARK
+        if self._secret is None:
+            return (lambda value: in_values(value, self._redacted)) if free else None
+        if free:
+            return lambda value: in_values(self._hashed(key, value), self._redacted)
+        return lambda value: self._hashed(key, value)
+
     def text(self, text: str) -> str:
         """Free text (a span's name, a status message) as stored."""
         return self._redacted(text) if text and self._watches_text else text

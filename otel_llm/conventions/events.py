@@ -1,7 +1,7 @@
 """Span events and links: kept as JSON, read for first tokens, exceptions and policy findings."""
 
 from collections.abc import Iterable
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import msgspec
 from google.protobuf.message import DecodeError
@@ -47,6 +47,9 @@ class Events(NamedTuple):
     first_tokens: list[tuple[int, str, int]]
     exceptions: list[dict[str, Any]]
     findings: list[dict[str, Any]]
+
+
+NO_EVENTS: Final = Events([], [], [], [])
 
 
 def read_events(span_events: Iterable[bytes], dropped: int, content: ContentPolicy, guard: Guard | None) -> Events:

@@ -7,6 +7,7 @@ together. What a resource and a scope say is worked out once and copied into eac
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from operator import itemgetter
 from typing import Any, Final
 
 import msgspec
@@ -19,11 +20,12 @@ from otel_llm.conventions import gathered, names, outcome, policy, providers, ro
 from otel_llm.conventions.anyvalue import plain_attributes
 from otel_llm.conventions.content import ContentPolicy
 from otel_llm.conventions.dialect import Dialect
-from otel_llm.conventions.events import read_events, read_links
+from otel_llm.conventions.events import NO_EVENTS, read_events, read_links
 from otel_llm.conventions.extraction import Extraction
 from otel_llm.conventions.identity import Fault, check_ids, check_times, hex_of, parent_of
 from otel_llm.conventions.routes import WIDE, Plan, Plans, dialect_of_scope, key_route, plans_of, resource_candidates
 from otel_llm.conventions.slots import BLANK, SLOT
+from otel_llm.conventions.stencil import Family, Memory
 from otel_llm.conventions.values import BadValueError, clean, scrub
 from otel_llm.conventions.wire import PAIRS, read_pair, read_status, trace_request
 from otel_llm.spans import CALL_ROLES, FIELD_NAMES, Finding, Rejection, SpanBatch
@@ -36,11 +38,17 @@ MISSING_WORD: Final = "none"
 LAST: Final = 1 << 30
 """Rank behind every source."""
 
+MAX_RESOURCES: Final = 512
+"""Resources remembered."""
+MAX_SCOPES: Final = 64
+"""Scopes remembered of each."""
+MAX_REMEMBERED_RESOURCE: Final = 8192
+"""Longer resources, in bytes, are read each time they come."""
+
 _pair_of: Final = PAIRS.__getitem__
 _encode: Final = msgspec.json.Encoder().encode
 _NUL: Final = b"\\u0000"
 
-_PROJECT, _KEY_ID, _INGESTED = SLOT["project"], SLOT["key_id"], SLOT["ingested_ns"]
 _TRACE, _SPAN, _PARENT = SLOT["trace_id"], SLOT["span_id"], SLOT["parent_span_id"]
 _NAME, _KIND, _START, _END = SLOT["name"], SLOT["kind"], SLOT["start_ns"], SLOT["end_ns"]
 _SCOPE, _SCOPE_VERSION = SLOT["scope_name"], SLOT["scope_version"]
@@ -57,6 +65,35 @@ _REQUEST_TAGS, _USER_TAGS = SLOT["request_tags"], SLOT["user_tags"]
 _MODALITY = SLOT["modality_tokens"]
 _ATTRIBUTES, _EVENTS, _LINKS = SLOT["attributes"], SLOT["events"], SLOT["links"]
 _RESOURCE, _COUNT = SLOT["resource_attributes"], SLOT["attribute_count"]
+_ALL_LIVE: Final = (1 << len(FIELD_NAMES)) - 1
+"""Bits of all slots that are fields."""
+_MEASURED_LIVE: Final = sum(
+    1 << SLOT[name]
+    for name in (
+        "trace_id",
+        "span_id",
+        "parent_span_id",
+        "start_ns",
+        "end_ns",
+        "attributes",
+        "input_tokens",
+        "output_tokens",
+        "cache_read_tokens",
+        "cache_write_tokens",
+        "cache_write_1h_tokens",
+        "reasoning_tokens",
+        "modality_tokens",
+        "tokens_adjusted",
+        "ttft_ns",
+        "ttft_source",
+        "is_streaming",
+        "cost_reported",
+        "cost_reported_source",
+        "cost_reported_input",
+        "cost_reported_output",
+    )
+)
+"""Those that are filled on every span anew."""
 
 
 def extract_spans(
@@ -67,31 +104,68 @@ def extract_spans(
     now_ns: int,
     content: ContentPolicy,
     dialect: Dialect | None = None,
+    stencils: bool = True,
 ) -> Extraction:
     """Reads a trace request into a batch of spans.
 
     ``project`` and ``key_id`` are the caller's, ``now_ns`` the time of arrival (ns since 1970); ``dialect`` is given when the
-    spans themselves do not tell it any more. Never raises on what a client may send: a span that cannot be stored becomes a
-    rejection, a value that cannot be is dropped and counted. A request that was decoded as a
-    :data:`otel_llm.conventions.wire.TraceRequest` is read without a further copy.
+    spans themselves do not tell it any more; without ``stencils`` each span is read on its own, which gives the same rows.
+    Never raises on what a client may send: a span that cannot be stored becomes a rejection, a value that cannot be is
+    dropped and counted. A request that was decoded as a :data:`otel_llm.conventions.wire.TraceRequest` is read without a
+    further copy.
     """
     walk = Walk(project, key_id, now_ns, content)
     for resource_spans in trace_request(message).resource_spans:
         base = walk.resource(resource_spans.resource)
         for scope_spans in resource_spans.scope_spans:
-            scope = walk.scope(scope_spans.scope)
-            walk.spans(scope_spans.spans, base, scope.name, scope.version, dialect)
+            encoded_scope = scope_spans.scope
+            scope = walk.scope(encoded_scope)
+            family = base.family(encoded_scope) if stencils and dialect is None else None
+            walk.spans(scope_spans.spans, base, scope.name, scope.version, dialect, family)
     return walk.extraction()
 
 
 class Base:
-    """What every span of one resource shares: the start of its row, and the ranks of what the resource fed."""
+    """What every span of one resource shares: the start of its row, the ranks of what the resource fed, and the stencils of
+    its spans by scope."""
 
-    __slots__ = ("ranks", "row")
+    __slots__ = ("_families", "_memory", "ranks", "row")
 
-    def __init__(self, row: list[Any], ranks: dict[int, int]) -> None:
+    def __init__(self, row: list[Any], ranks: dict[int, int], memory: Memory | None) -> None:
+        """``memory`` is None for a resource that is not remembered."""
         self.row = row
         self.ranks = ranks
+        self._memory = memory
+        self._families: dict[bytes, Family] = {}
+
+    def family(self, encoded_scope: bytes) -> Family | None:
+        """What is remembered of the spans of one scope; None when nothing is."""
+        if self._memory is None:
+            return None
+        found = self._families.get(encoded_scope)
+        if found is None:
+            if len(self._families) >= MAX_SCOPES:
+                self._families.clear()
+            found = self._families[encoded_scope] = Family(self.ranks, self._memory)
+        return found
+
+
+class _Bases(dict[tuple[bytes, ContentPolicy], Base]):
+    """Resources that this process has seen, with all that is remembered of their spans."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.memory = Memory()
+
+    def add(self, key: tuple[bytes, ContentPolicy], row: list[Any], ranks: dict[int, int]) -> Base:
+        if len(self) >= MAX_RESOURCES or self.memory.full:
+            self.clear()
+            self.memory = Memory()
+        base = self[key] = Base(row, ranks, self.memory)
+        return base
+
+
+_bases: Final = _Bases()
 
 
 class Walk:
@@ -102,6 +176,7 @@ class Walk:
         "_guard",
         "_ignored",
         "_key_id",
+        "_live",
         "_now_ns",
         "_project",
         "_received",
@@ -118,6 +193,7 @@ class Walk:
         self._content = content
         self._guard = content.guard()
         self._rows: list[list[Any]] = []
+        self._live = 0
         self._received = 0
         self._ignored: Counter[str] = Counter()
         self.rejections: list[Rejection] = []
@@ -127,11 +203,16 @@ class Walk:
     def extraction(self) -> Extraction:
         """The outcome: the rows, turned into columns."""
         rows = self._rows
+        size = len(rows)
+        columns: dict[str, list[Any]] = {}
         if rows:
-            columns = dict(zip(FIELD_NAMES, map(list, zip(*rows, strict=True)), strict=False))
-            batch = SpanBatch.of_columns(columns, len(rows))
-        else:
-            batch = SpanBatch()
+            live = [slot for slot in range(len(FIELD_NAMES)) if self._live >> slot & 1]
+            names = [FIELD_NAMES[slot] for slot in live]
+            columns = dict(zip(names, map(list, zip(*map(itemgetter(*live), rows), strict=True)), strict=True))
+            columns |= {"project": [self._project] * size, "ingested_ns": [self._now_ns] * size}
+            if self._key_id is not None:
+                columns["key_id"] = [self._key_id] * size
+        batch = SpanBatch.of_columns(columns, size)
         return Extraction(batch, self._received, self._ignored, self.rejections, self._values, self.findings)
 
     def scope(self, encoded: bytes) -> InstrumentationScope:
@@ -144,6 +225,11 @@ class Walk:
 
     def resource(self, encoded_resource: bytes) -> Base:
         """The row that spans of a resource start from."""
+        key = (encoded_resource, self._content)
+        known = _bases.get(key)
+        if known is not None:
+            return known
+        values_before = self._values.total()
         try:
             resource = Resource.FromString(encoded_resource)
         except DecodeError:
@@ -161,14 +247,15 @@ class Walk:
         row[_RESOURCE] = encoded.decode() if raw else None
         row[_SERVICE] = values.text(raw.get("service.name"))
         row[_NAMESPACE] = values.text(raw.get("service.namespace"))
-        row[_PROJECT], row[_KEY_ID], row[_INGESTED] = self._project, self._key_id, self._now_ns
         for slot, listed in resource_candidates(raw).items():
             for candidate in listed:
                 value = self.read(candidate.read, candidate.key, raw[candidate.key])
                 if value is not None:
                     row[slot], ranks[slot] = value, candidate.rank
                     break
-        return Base(row, ranks)
+        if len(encoded_resource) > MAX_REMEMBERED_RESOURCE or self._values.total() != values_before or self._content.capture:
+            return Base(row, ranks, None)
+        return _bases.add(key, row, ranks)
 
     def read(self, reader: values.Reader, key: str, value: Any) -> Any:
         """A value read by a reader; what is impossible is counted and None."""
@@ -179,9 +266,16 @@ class Walk:
             return None
 
     def spans(
-        self, spans: Sequence[Any], base: Base, scope_name: str, scope_version: str, dialect: Dialect | None = None
+        self,
+        spans: Sequence[Any],
+        base: Base,
+        scope_name: str,
+        scope_version: str,
+        dialect: Dialect | None = None,
+        family: Family | None = None,
     ) -> None:
-        """Reads the spans (each a WireSpan) of one scope; ``dialect`` is given where the scope does not decide it."""
+        """Reads the spans (each a WireSpan) of one scope; ``dialect`` is given where the scope does not decide it, ``family``
+        where spans like these may have been read before."""
         self._received += len(spans)
         scope = clean(scope_name)[: values.TEXT_CAP]
         start = base.row[:]
@@ -189,11 +283,61 @@ class Walk:
         start[_SCOPE_VERSION] = clean(scope_version)[: values.TEXT_CAP] or None
         plans = plans_of(dialect or dialect_of_scope(scope))
         for span in spans:
-            row = start[:]
-            if self._span(span, row, base.ranks, scope, plans):
-                self._rows.append(row)
+            attributes = list(span.attributes)
+            if family is None or not self._fill(span, attributes, family):
+                row = start[:]
+                if self._span(span, attributes, row, base.ranks, scope, plans, family):
+                    self._rows.append(row)
+                    self._live |= _ALL_LIVE
 
-    def _span(self, span: Any, row: list[Any], ranks: dict[int, int], scope: str, plans: Plans) -> bool:
+    def _fill(self, span: Any, attributes: list[bytes], family: Family) -> bool:
+        """Reads a span by a stencil; False when there is none that it fits, or when it is out of the ordinary."""
+        shapes = family.by_width.get(len(attributes))
+        if shapes is None or span.events or span.links:
+            return False
+        name, kind, status = span.name, span.kind, span.status
+        for shape in shapes:
+            stencil = shape.stencils.get((name, kind, status, shape.pick(attributes)))
+            if stencil is not None:
+                break
+        else:
+            return False
+        trace_id, span_id, parent = span.trace_id, span.span_id, span.parent_span_id
+        start_ns, end_ns = span.start_time_unix_nano, span.end_time_unix_nano
+        if not 0 < start_ns <= end_ns <= values.INT64_MAX or check_ids(trace_id, span_id, parent) is not None:
+            return False
+        row, pieces = stencil.row[:], stencil.pieces[:]
+        for place, piece, cells, column in shape.varying:
+            encoded = attributes[place]
+            cell = cells.get(encoded) or column.read(encoded)
+            if cell is None:
+                return False
+            if piece >= 0:
+                pieces[piece] = cell[0]
+            for slot, value in cell[1]:
+                row[slot] = value
+        for slot in shape.counts:
+            if not row[slot]:
+                return False
+        row[_ATTRIBUTES] = "{" + ",".join(pieces) + "}" if pieces else None
+        row[_TRACE], row[_SPAN], row[_PARENT] = trace_id, span_id, parent_of(parent)
+        row[_START], row[_END] = start_ns, end_ns
+        self._measure(row, shape.plan.dialect, stencil.role, ())
+        self._rows.append(row)
+        self._live |= stencil.live | _MEASURED_LIVE
+        shape.misses -= 1
+        return True
+
+    def _span(
+        self,
+        span: Any,
+        attributes: list[bytes],
+        row: list[Any],
+        ranks: dict[int, int],
+        scope: str,
+        plans: Plans,
+        family: Family | None,
+    ) -> bool:
         """Reads one span into its row; False when it is rejected or ignored."""
         trace_id, span_id, parent = span.trace_id, span.span_id, span.parent_span_id
         fault = check_ids(trace_id, span_id, parent)
@@ -201,8 +345,8 @@ class Walk:
         if fault is not None or times.__class__ is Fault:
             self._reject(trace_id, span_id, fault or times)  # type: ignore[arg-type]
             return False
+        values_before = self._values.total()
         start_ns, end_ns = times
-        attributes = span.attributes
         try:
             raw = dict(map(_pair_of, attributes))
         except DecodeError:
@@ -215,6 +359,7 @@ class Walk:
             raw = scrub(raw)
             encoded = _encode(raw)
             plan = plans.make(tuple(raw))
+            family = None
         guard = self._guard
         if guard is not None:
             raw, encoded = guard.attributes(raw, encoded)
@@ -230,7 +375,23 @@ class Walk:
         row[_NAME], row[_KIND] = name, span.kind
         row[_START], row[_END] = start_ns, end_ns
         row[_STATUS], message = read_status(span.status)
-        self._settle(span, row, raw, plan, scope, name, message)
+        events, links = span.events, span.links
+        read = read_events(events, span.dropped_events_count, self._content, guard) if len(events) else NO_EVENTS
+        role = self._settle(row, plan, scope, name, message, read.exceptions)
+        if family is not None and not events and not links and row[_VERDICT] is None and len(keys) == len(attributes):
+            shape = family.shape(keys, plan)
+            if shape is not None and shape.learn(attributes, guard) and self._values.total() == values_before:
+                key = (span.name, span.kind, span.status, shape.pick(attributes))
+                shape.keep(key, row, raw, role)
+        self._measure(row, plan.dialect, role, read.first_tokens)
+        if len(events):
+            row[_EVENTS] = cleaned_json(read.kept) if read.kept else None
+            self._event_findings(read.findings, row)
+        if len(links):
+            kept = read_links(links, self._content, guard)
+            row[_LINKS] = cleaned_json(kept) if kept else None
+        if row[_VERDICT] is not None:
+            self.findings.extend(policy.of_attributes(raw, row[_END], self._project, row[_TRACE], row[_SPAN]))
         return True
 
     def _readable(self, attributes: Iterable[bytes]) -> dict[str, Any]:
@@ -301,8 +462,8 @@ class Walk:
                 else:
                     row[slot].append(entry)
 
-    def _settle(self, span: Any, row: list[Any], raw: dict[str, Any], plan: Plan, scope: str, name: str, message: str) -> None:
-        """Settles the fields that several attributes decide together."""
+    def _settle(self, row: list[Any], plan: Plan, scope: str, name: str, message: str, exceptions: list[dict[str, Any]]) -> str:
+        """Settles the fields that several attributes decide together, but for what is measured; returns the role."""
         dialect: Dialect = plan.dialect
         row[_DIALECT] = dialect.name
         decision = roles.decide(row, name, scope, dialect.name, plan.typed)
@@ -314,22 +475,6 @@ class Walk:
             if found:
                 row[_PROVIDER], row[_INFERRED] = found, True
         row[_ROLE], row[_OPERATION] = role, decision.operation
-        usage.normalise(row, dialect, role, self._drop)
-        if row[_LOGGED] is not None and row[_LOGFIRE] == "log" and role in CALL_ROLES and row[_END] == row[_START]:
-            # The log span of a finished stream is written at its end and says how long it took.
-            row[_START] = max(row[_END] - row[_LOGGED], 0)
-        events = span.events
-        exceptions: list[dict[str, Any]] = []
-        first_tokens: list[tuple[int, str, int]] = []
-        if len(events):
-            read = read_events(events, span.dropped_events_count, self._content, self._guard)
-            exceptions, first_tokens = read.exceptions, read.first_tokens
-            row[_EVENTS] = cleaned_json(read.kept) if read.kept else None
-            self._event_findings(read.findings, row)
-        if first_tokens or timing.timed(row):
-            timing.settle(row, dialect.name, row[_START], row[_END], first_tokens)
-        elif row[_STREAMING] is None and role in CALL_ROLES:
-            timing.settle_streaming(row, dialect.name)
         if outcome.failed(row):
             message = clean(message)
             outcome.settle(row, self._guard.text(message) if self._guard else message, exceptions)
@@ -337,20 +482,26 @@ class Walk:
             row[_ERROR] = False
         if row[_FINISH] is not None:
             row[_FINISH] = names.finish_json(row[_FINISH])
-        if row[_COST] is not None or row[_HIT]:
-            gathered.settle_cost(row)
         if row[_TAGS] or row[_METADATA] or row[_REQUEST_TAGS] or row[_USER_TAGS]:
             gathered.settle_lists(row)
-        if row[_MODALITY].__class__ is list:
-            row[_MODALITY] = None
         if row[_ENTITY] and row[_TOOL] is None and row[_TRACELOOP] == "tool":
             row[_TOOL] = row[_ENTITY]
-        links = span.links
-        if len(links):
-            kept = read_links(links, self._content, self._guard)
-            row[_LINKS] = cleaned_json(kept) if kept else None
-        if row[_VERDICT] is not None:
-            self.findings.extend(policy.of_attributes(raw, row[_END], self._project, row[_TRACE], row[_SPAN]))
+        return role
+
+    def _measure(self, row: list[Any], dialect: Dialect, role: str, first_tokens: Sequence[tuple[int, str, int]]) -> None:
+        """Settles what is new on each span: tokens, times, cost."""
+        usage.normalise(row, dialect, role, self._drop)
+        if row[_MODALITY].__class__ is list:
+            row[_MODALITY] = None
+        if row[_LOGGED] is not None and row[_LOGFIRE] == "log" and role in CALL_ROLES and row[_END] == row[_START]:
+            # The log span of a finished stream is written at its end and says how long it took.
+            row[_START] = max(row[_END] - row[_LOGGED], 0)
+        if first_tokens or timing.timed(row):
+            timing.settle(row, dialect.name, row[_START], row[_END], first_tokens)
+        elif row[_STREAMING] is None and role in CALL_ROLES:
+            timing.settle_streaming(row, dialect.name)
+        if row[_COST] is not None or row[_HIT]:
+            gathered.settle_cost(row)
 
     def _event_findings(self, events: list[dict[str, Any]], row: list[Any]) -> None:
         for position, event in enumerate(events[: policy.MAX_PER_SPAN]):

@@ -4,6 +4,7 @@ Sources come in seconds, milliseconds, instants and events; the best one that ca
 longer than the span (one millisecond of slack for clocks that were read apart).
 """
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 from otel_llm.conventions.slots import SLOT
@@ -34,7 +35,7 @@ def timed(row: list[Any]) -> bool:
     return row[_TTFT] is not None or row[_FIRST_AT] is not None or row[_SERVER] is not None
 
 
-def settle(row: list[Any], dialect: str, start_ns: int, end_ns: int, events: list[tuple[int, str, int]]) -> None:
+def settle(row: list[Any], dialect: str, start_ns: int, end_ns: int, events: Sequence[tuple[int, str, int]]) -> None:
     """Fills ``ttft_ns``, ``ttft_source`` and ``is_streaming``; ``events`` are (rank, event name, time) of first tokens."""
     found: list[tuple[int, str, int]] = []
     if row[_TTFT]:

@@ -120,6 +120,35 @@ def read_pair(encoded: bytes) -> Pair | None:
     return item.key, plain_value(item.value)
 
 
+def value_at(encoded: bytes, start: int) -> Any:
+    """The value of an encoded attribute whose key ends at ``start``, read in place: a short text, a small integer, a number.
+
+    None for every other value, and for bytes that are written in some other way: the runtime reads those.
+    """
+    size = len(encoded)
+    # The lengths must add up to the whole.
+    if size <= start + 3 or encoded[start] != _VALUE_TAG or not encoded[start + 1] == size - start - 2 < _ONE_BYTE:
+        return None
+    tag = encoded[start + 2]
+    if tag == _TEXT_TAG:
+        if encoded[start + 3] == size - start - 4:
+            try:
+                return encoded[start + 4 :].decode()
+            except UnicodeDecodeError:
+                return None
+    elif tag == _INT_TAG:
+        low = encoded[start + 3]
+        if size == start + 4 and low < _ONE_BYTE:
+            return low
+        if size == start + 5 and encoded[start + 4] < _ONE_BYTE:
+            return (low & 0x7F) | (encoded[start + 4] << 7)
+    elif tag == _DOUBLE_TAG and size == start + 11:
+        value = _double(encoded, start + 3)[0]
+        if value - value == 0.0:  # a number that is not finite has a form of its own
+            return value
+    return None
+
+
 class Pairs(dict[bytes, Pair]):
     """Encoded attributes → key and plain value. Values are shared by all spans that have them: never change one.
 
@@ -140,26 +169,7 @@ class Pairs(dict[bytes, Pair]):
         head = self._heads.get(encoded[:start])
         if head is None:
             return self._first(encoded, start)
-        value: Any = None
-        # The lengths must add up to the whole, or the bytes are written in some other way and the runtime reads them.
-        if size > start + 3 and encoded[start] == _VALUE_TAG and encoded[start + 1] == size - start - 2 < _ONE_BYTE:
-            tag = encoded[start + 2]
-            if tag == _TEXT_TAG:
-                if encoded[start + 3] == size - start - 4:
-                    try:
-                        value = encoded[start + 4 :].decode()
-                    except UnicodeDecodeError:
-                        value = None
-            elif tag == _INT_TAG:
-                low = encoded[start + 3]
-                if size == start + 4 and low < _ONE_BYTE:
-                    value = low
-                elif size == start + 5 and encoded[start + 4] < _ONE_BYTE:
-                    value = (low & 0x7F) | (encoded[start + 4] << 7)
-            elif tag == _DOUBLE_TAG and size == start + 11:
-                value = _double(encoded, start + 3)[0]
-                if value - value != 0.0:  # not finite: has a form of its own
-                    value = None
+        value = value_at(encoded, start)
         pair = (head[0], value) if value is not None else read_pair(encoded)
         if pair is None:
             raise DecodeError("bytes that are no attribute")

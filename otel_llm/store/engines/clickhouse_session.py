@@ -137,7 +137,7 @@ class ClickHouseSession(WriteSession):
 
     def _insert_spans(self, batch: SpanBatch, slims: Sequence[SlimSpan]) -> None:
         now = time.time_ns() // 1_000_000
-        columns = {name: values for name, values in batch.columns.items() if values.count(None) < batch.size}
+        columns = batch.filled_columns()
         for name, values in columns.items():
             if FIELD_BY_NAME[name].type in ("text", "json"):
                 columns[name] = _encodable(values)
@@ -151,7 +151,7 @@ class ClickHouseSession(WriteSession):
             return
         later = time.time_ns() // 1_000_000 + _CLOCKS_DIFFER_MS
         stones = SpanBatch.of_rows([copy._asdict() | _REQUIRED for copy, _ in pairs])
-        columns = {name: values for name, values in stones.columns.items() if values.count(None) < stones.size}
+        columns = stones.filled_columns()
         columns[ddl.SPAN_VERSION] = [version(max(pair, key=lambda slim: slim.weight), later) for pair in pairs]
         columns[ddl.SPAN_DELETED] = [1] * len(pairs)
         self._insert("spans", columns, self._settings)

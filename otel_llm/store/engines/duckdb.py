@@ -383,8 +383,7 @@ class _DuckDBSession(WriteSession):
             self._connection.unregister("asked")
 
     def _insert_spans(self, batch: SpanBatch) -> None:
-        size = batch.size
-        columns = {name: column for name, column in batch.columns.items() if column.count(None) < size}
+        columns = batch.filled_columns()
         inlet = self._inlets.of(tuple(columns))
         arrow: dict[str, Any] = {name: Array(column, _FIELD_ARROW[name]) for name, column in columns.items()}
         inlet.table = Table.from_pydict(arrow)

@@ -18,7 +18,7 @@ _NUL_ESCAPE = re.compile(r"(?<!\\)((?:\\\\)*)\\u0000")
 
 def used_columns(batch: SpanBatch) -> list[str]:
     """Names of the columns that hold a value; the others are left to their default, NULL."""
-    return [name for name, column in batch.columns.items() if column.count(None) < batch.size]
+    return list(batch.filled_columns())
 
 
 def copy_blocks(batch: SpanBatch, names: Sequence[str]) -> Iterator[bytes]:

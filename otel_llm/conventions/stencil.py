@@ -1,0 +1,311 @@
+"""Stencils: a span that differs from one read before in ids, counts and times only is filled in, not read anew.
+
+An instrumentation writes the same keys in the same order on all of its spans, and most of their values again and again;
+what is new on each span are response ids, users, token counts, durations. The attributes of one key order (a *shape*) are
+therefore told apart: *varying* ones feed fields that decide nothing about others, or none at all; the rest is *fixed*. All
+that the fixed ones, the name, the kind and the status decide together is kept as the row of the first span that had them
+(a *stencil*). The next such span copies it and reads its varying attributes.
+
+Nothing is decided here: a stencil is a result of the reading in :mod:`otel_llm.conventions.extract`, and whatever is out of
+the ordinary (an unreadable value, a count of zero, an event) goes back to it. Which attributes vary is learned from the
+spans that were read there.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from operator import itemgetter
+from typing import Any, Final, NamedTuple
+
+import msgspec
+
+from otel_llm.conventions.content import Guard
+from otel_llm.conventions.routes import WIDE, Plan
+from otel_llm.conventions.slots import SLOT
+from otel_llm.conventions.values import BadValueError
+from otel_llm.conventions.wire import read_pair, value_at
+
+VARYING_AFTER: Final = 24
+"""Different values of an attribute after which it is taken as varying."""
+MAX_SHAPES: Final = 64
+"""Shapes of one resource and scope."""
+MAX_STENCILS: Final = 512
+"""Stencils of a shape. More come of many attributes with a few values each: then the busiest of them varies."""
+MAX_MISSES: Final = 4096
+"""Spans of a shape without a stencil, more than those with one, after which it is given up."""
+MAX_STENCILS_IN_ALL: Final = 8192
+"""Stencils in the process, about 3 kB each; beyond that all is learned anew."""
+MAX_CELLS: Final = 65_536
+"""Values of varying attributes remembered in the process, a few hundred bytes each."""
+MAX_COLUMN_CELLS: Final = 1024
+"""Values remembered of one attribute; ids never come again and only pass through."""
+
+_MEASURED: Final = ("input_tokens", "output_tokens", "total_tokens")
+_FREE: Final = frozenset(
+    SLOT[name]
+    for name in (
+        *_MEASURED,
+        "cache_read_tokens",
+        "cache_write_tokens",
+        "cache_write_1h_tokens",
+        "cache_write_5m_tokens",
+        "reasoning_tokens",
+        "cost_reported_input",
+        "cost_reported_output",
+        "user_id",
+        "user_name",
+        "session_id",
+        "response_id",
+        "provider_request_id",
+        "trace_name",
+        "prompt_version",
+        "release",
+        "version",
+        "agentlens_agent_id",
+        "server_ttft",
+        "ai_llm_id",
+        "api_key_id",
+        "repo_id",
+    )
+)
+"""Fields that no decision about another field asks for, or that are settled anew on each span."""
+_FREE_GATHERED: Final = frozenset(SLOT[name] for name in ("ttft", "first_token_at", "cost"))
+"""The same for fields that collect several sources."""
+_COUNTED: Final = tuple(SLOT[name] for name in _MEASURED)
+
+_encode: Final = msgspec.json.Encoder().encode
+_NUL: Final = "\\u0000"
+
+
+class Target(NamedTuple):
+    """What a varying attribute feeds: a slot by a reader; ``rank`` and ``label`` where the slot collects."""
+
+    slot: int
+    read: Callable[[Any], Any]
+    gathered: tuple[int, str] | None
+
+
+Cell = tuple[str, tuple[tuple[int, Any], ...]]
+"""One value of a varying attribute: its piece of the JSON text, and slots with what they hold."""
+
+
+class Column:
+    """One varying attribute of a shape."""
+
+    __slots__ = ("_head", "_memory", "_prefix", "_treat", "cells", "targets")
+
+    def __init__(
+        self, head: bytes, key: str, targets: tuple[Target, ...], treat: Callable[[Any], Any] | None, memory: "Memory"
+    ) -> None:
+        """``head`` are the encoded key's bytes; ``treat`` is what the guard does to the attribute's values."""
+        self._head = head
+        self._prefix = _encode(key).decode() + ":"
+        self.targets = targets
+        self._treat = treat
+        self._memory = memory
+        self.cells: dict[bytes, Cell] = {}
+
+    def read(self, encoded: bytes) -> Cell | None:
+        """The cell of a value that is not remembered; None when the value is to be read as part of its span."""
+        head = self._head
+        if not encoded.startswith(head):
+            return None
+        value = value_at(encoded, len(head))
+        if value is None:
+            pair = read_pair(encoded)
+            if pair is None or pair[1] is None:
+                return None
+            value = pair[1]
+        if self._treat is not None:
+            value = self._treat(value)
+        text = _encode(value).decode()
+        if _NUL in text:
+            return None
+        fed = []
+        for slot, read, gathered in self.targets:
+            try:
+                found = read(value)
+            except BadValueError:
+                return None
+            if found is None:
+                return None
+            fed.append((slot, found if gathered is None else [(*gathered, found)]))
+        cell = (self._prefix + text, tuple(fed))
+        memory = self._memory
+        if len(self.cells) >= MAX_COLUMN_CELLS or memory.cells >= MAX_CELLS:
+            memory.forget(self.cells)
+        self.cells[encoded] = cell
+        memory.cells += 1
+        return cell
+
+
+class Stencil(NamedTuple):
+    """The row of a span up to what is measured, and the pieces of its attributes' JSON text."""
+
+    row: list[Any]
+    pieces: list[str]
+    live: int
+    """Bits of the slots that hold something, in this row or by a varying attribute."""
+    role: str
+
+
+class Shape:
+    """All spans of one resource and scope whose attributes have the same keys in the same order."""
+
+    __slots__ = ("_memory", "_ranks", "_seen", "counts", "keys", "misses", "pick", "places", "plan", "stencils", "varying")
+
+    def __init__(self, keys: tuple[str, ...], plan: Plan, ranks: Mapping[int, int], memory: "Memory") -> None:
+        """``ranks`` are those of what the resource fed."""
+        self.keys = keys
+        self.plan = plan
+        self._ranks = ranks
+        self._memory = memory
+        self._seen: list[set[bytes] | None] = [set() for _ in keys]
+        self.varying: tuple[tuple[int, int, dict[bytes, Cell], Column], ...] = ()
+        """Attribute's place, its piece's place, cells, column."""
+        self.stencils: dict[Any, Stencil] = {}
+        self.misses = 0
+        self.counts: tuple[int, ...] = ()
+        """Slots of token counts that vary: whether one is zero decides more than its field."""
+        content = frozenset(plan.content)
+        kept = [place for place, key in enumerate(keys) if key not in content]
+        self.places = {place: number for number, place in enumerate(kept)}
+        """Attribute's place → its piece's place; message content has none."""
+        self.pick: Callable[[Any], Any] = _picker(range(len(keys)))
+
+    def learn(self, attributes: list[bytes], guard: Guard | None) -> bool:
+        """Notes the values of a span that had no stencil; True when it is worth making one of it."""
+        self.misses += 1
+        if self.misses > MAX_MISSES:
+            return False
+        if len(self.stencils) >= MAX_STENCILS:
+            self._free_the_busiest(attributes, guard)
+            return False
+        for place, (encoded, seen) in enumerate(zip(attributes, self._seen, strict=True)):
+            if seen is not None and len(seen) <= VARYING_AFTER:
+                seen.add(encoded)
+                if len(seen) > VARYING_AFTER:
+                    self._vary(place, encoded, guard)
+        return True
+
+    def _free_the_busiest(self, attributes: list[bytes], guard: Guard | None) -> None:
+        """Makes the attribute with the most values vary, or starts anew."""
+        self.stencils.clear()
+        fixed = [(len(seen), place) for place, seen in enumerate(self._seen) if seen is not None and len(seen) > 1]
+        for _, place in sorted(fixed, reverse=True):
+            if self._vary(place, attributes[place], guard):
+                return
+
+    def _vary(self, place: int, encoded: bytes, guard: Guard | None) -> bool:
+        """Makes an attribute vary; False when its value decides more than its own fields."""
+        key = self.keys[place]
+        head = encoded[: encoded[1] + 2]
+        targets = self._targets(key)
+        if targets is None or head[2:] != key.encode():
+            return False
+        treat = guard.treatment(key) if guard is not None else None
+        self._seen[place] = None
+        column = Column(head, key, targets, treat, self._memory)
+        piece = self.places.get(place, -1)
+        self.varying = (*self.varying, (place, piece, column.cells, column))
+        fed = {target.slot for _, _, _, each in self.varying for target in each.targets}
+        self.counts = tuple(slot for slot in _COUNTED if slot in fed)
+        places = {entry[0] for entry in self.varying}
+        self.pick = _picker(number for number in range(len(self.keys)) if number not in places)
+        self.stencils.clear()
+        self._memory.columns.append(column.cells)
+        return True
+
+    def _targets(self, key: str) -> tuple[Target, ...] | None:
+        """What an attribute feeds in this shape; None when it must not vary."""
+        plan = self.plan
+        if key in plan.content:
+            return ()
+        if any(key == opened[0] for opened in plan.opened):
+            return None
+        found: list[Target] = []
+        for slot, first, read, others in plan.steps:
+            if key == first and slot in _FREE:
+                found.append(Target(slot, read, None))
+            elif key == first or any(key == other for other, _ in others):
+                return None
+        for slot, listed in plan.shared:
+            if any(key == candidate.key for candidate in listed):
+                if key != listed[0].key or slot not in _FREE:
+                    return None
+                if listed[0].rank <= self._ranks.get(slot, listed[0].rank):  # or the resource's value goes before
+                    found.append(Target(slot, listed[0].read, None))
+        for slot, rank, label, gathered, read in plan.gathers:
+            if gathered == key:
+                alone = [entry for entry in plan.gathers if entry[0] == slot]
+                if slot not in _FREE_GATHERED or len(alone) > 1:
+                    return None
+                found.append(Target(slot, read, (rank, label if label is not None else key)))
+        return tuple(found)
+
+    def keep(self, key: Any, row: list[Any], raw: dict[str, Any], role: str) -> None:
+        """Makes a stencil of a row that was read, up to what is measured; ``raw`` are its attributes as stored."""
+        row = row[:]
+        live = 0
+        for _, _, _, column in self.varying:
+            for target in column.targets:
+                row[target.slot] = None
+                live |= 1 << target.slot
+        for slot, value in enumerate(row):
+            if value is not None:
+                live |= 1 << slot
+        pieces = [_encode({key: raw[key]})[1:-1].decode() for place, key in enumerate(self.keys) if place in self.places]
+        self.stencils[key] = Stencil(row, pieces, live, role)
+        self._memory.stencils += 1
+
+
+def _picker(places: Iterable[int]) -> Callable[[Any], Any]:
+    """A function that takes the items at some places, however many."""
+    listed = tuple(places)
+    return itemgetter(*listed) if listed else lambda _: ()
+
+
+class Family:
+    """The shapes of one resource and scope, by number of attributes."""
+
+    __slots__ = ("_by_keys", "_memory", "_ranks", "by_width")
+
+    def __init__(self, ranks: Mapping[int, int], memory: "Memory") -> None:
+        self._ranks = ranks
+        self._memory = memory
+        self._by_keys: dict[tuple[str, ...], Shape] = {}
+        self.by_width: dict[int, list[Shape]] = {}
+
+    def shape(self, keys: tuple[str, ...], plan: Plan) -> Shape | None:
+        """The shape of a key order; None when there are too many already."""
+        found = self._by_keys.get(keys)
+        if found is None:
+            if len(self._by_keys) >= MAX_SHAPES or len(keys) > WIDE or plan.dialect.name == "spring_ai":
+                return None
+            found = self._by_keys[keys] = Shape(keys, plan, self._ranks, self._memory)
+            self.by_width.setdefault(len(keys), []).append(found)
+        return found
+
+
+class Memory:
+    """What is remembered of all shapes, so that it can be bounded."""
+
+    __slots__ = ("cells", "columns", "stencils")
+
+    def __init__(self) -> None:
+        self.cells = 0
+        self.stencils = 0
+        self.columns: list[dict[bytes, Cell]] = []
+
+    @property
+    def full(self) -> bool:
+        """True when all of it should be forgotten."""
+        return self.stencils >= MAX_STENCILS_IN_ALL
+
+    def forget(self, cells: dict[bytes, Cell]) -> None:
+        """Empties one column, or all of them when there are too many cells."""
+        if self.cells >= MAX_CELLS:
+            for each in self.columns:
+                each.clear()
+            self.cells = 0
+        else:
+            self.cells -= len(cells)
+            cells.clear()

@@ -1,0 +1,176 @@
+"""A span that is filled in from a stencil is, field by field, the span that is read on its own."""
+
+import random
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.common.v1.common_pb2 import KeyValue
+from opentelemetry.proto.trace.v1.trace_pb2 import Span
+
+from otel_llm.conventions import extract as extraction_module
+from otel_llm.conventions import stencil
+from otel_llm.conventions.content import ContentPolicy
+from otel_llm.conventions.extract import extract_spans
+from otel_llm.conventions.extraction import Extraction
+from tests.conventions.corpus import SCENARIOS, Scenario
+from tests.conventions.otlp import NOW_NS, request, span
+from tests.conventions.test_properties import KEYS, SCOPES
+
+POLICIES = [ContentPolicy(), ContentPolicy(redact=True, redact_keys=("app.*",)), ContentPolicy(redact=True, user_secret=b"s")]
+ODD_TEXTS = [
+    "",
+    "none",
+    '"quoted"',
+    "nul\x00",
+    "é",
+    "a@example.com",
+    "x" * 300,
+    "chat",
+    "error",
+    "true",
+    "7",
+    "-1",
+    "1e999",
+    "[1]",
+]
+ODD_NUMBERS = [0, 1, 127, 128, 16_383, 16_384, -1, 2**62, 2**63 - 1]
+
+
+def both(message: ExportTraceServiceRequest, policy: ContentPolicy) -> tuple[Extraction, Extraction]:
+    """A request read with stencils, learned from the same request, and without."""
+    given: dict[str, Any] = {"project": "p", "key_id": "k", "now_ns": NOW_NS, "content": policy}
+    extract_spans(message, **given)
+    return extract_spans(message, **given), extract_spans(message, **given, stencils=False)
+
+
+def assert_equal(one: Extraction, other: Extraction) -> None:
+    for left, right in zip(one.batch.rows(), other.batch.rows(), strict=True):
+        differing = {name: (left[name], right[name]) for name in left if left[name] != right[name]}
+        assert not differing
+    assert one.values == other.values
+    assert one.ignored == other.ignored
+    assert one.rejections == other.rejections
+    assert one.findings == other.findings
+
+
+def changed(value: Any, chance: random.Random) -> Any:
+    """Another value of the same kind, at times an odd one or one of another kind."""
+    draw = chance.random()
+    if draw < 0.03:
+        return chance.choice([*ODD_TEXTS, *ODD_NUMBERS, True, 0.0, float("nan"), 1e300, ["a"], {"a": 1}])
+    if isinstance(value, bool):
+        return chance.random() < 0.5
+    if isinstance(value, int):
+        return chance.choice(ODD_NUMBERS) if draw < 0.08 else chance.randrange(1, 20_000)
+    if isinstance(value, float):
+        return chance.choice([0.0, -1.0, 1e9]) if draw < 0.06 else chance.random()
+    if isinstance(value, str):
+        return chance.choice(ODD_TEXTS) if draw < 0.06 else f"{value[:20]}{chance.randrange(40)}"
+    return value
+
+
+def varied(made: Span, chance: random.Random, fixed: set[str]) -> Span:
+    """A span like another, with ids, times and some attributes of its own."""
+    from otel_llm.conventions.anyvalue import key_values, plain_attributes
+
+    copy = Span()
+    copy.CopyFrom(made)
+    copy.trace_id, copy.span_id = chance.randbytes(16), chance.randbytes(8 if chance.random() > 0.01 else 7)
+    copy.start_time_unix_nano += chance.randrange(10**9)
+    copy.end_time_unix_nano = copy.start_time_unix_nano + chance.randrange(-5, 10**10)
+    plain = plain_attributes(made.attributes)
+    if len(plain) == len(made.attributes):
+        del copy.attributes[:]
+        for key, value in plain.items():
+            new = value if key in fixed else changed(value, chance)
+            try:
+                copy.attributes.extend(key_values({key: new}))
+            except (TypeError, ValueError):
+                copy.attributes.extend(key_values({key: value}))
+    if chance.random() < 0.02:
+        copy.status.code, copy.status.message = 2, "broken"
+    return copy
+
+
+def multiplied(message: ExportTraceServiceRequest, chance: random.Random, copies: int) -> ExportTraceServiceRequest:
+    """A request with many variations of each of its spans, in any order."""
+    result = ExportTraceServiceRequest()
+    result.CopyFrom(message)
+    for resource_spans in result.resource_spans:
+        for scope_spans in resource_spans.scope_spans:
+            keys = sorted({item.key for made in scope_spans.spans for item in made.attributes})
+            spans = []
+            for made in scope_spans.spans:
+                fixed = {key for key in keys if chance.random() < 0.6}
+                spans += [varied(made, chance, fixed) for _ in range(copies)]
+            chance.shuffle(spans)
+            del scope_spans.spans[:]
+            scope_spans.spans.extend(spans)
+    return result
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name)
+def test_variations_of_captured_spans(scenario: Scenario) -> None:
+    chance = random.Random(scenario.name)
+    for message in scenario.requests("traces")[:3]:
+        assert_equal(*both(multiplied(message, chance, 60), chance.choice(POLICIES)))
+
+
+values = st.sampled_from(ODD_TEXTS) | st.text(max_size=8) | st.integers(0, 5000) | st.floats(0, 10) | st.booleans()
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    st.dictionaries(st.sampled_from(KEYS) | st.text(max_size=12), values, min_size=1, max_size=14),
+    st.dictionaries(st.sampled_from(KEYS), values, max_size=4),
+    st.sampled_from(SCOPES),
+    st.sampled_from(POLICIES),
+    st.integers(),
+)
+def test_variations_of_any_span(
+    sent: dict[str, Any], resource: dict[str, Any], scope: str, policy: ContentPolicy, seed: int
+) -> None:
+    message = request(span(sent), scope=scope, resource=resource)
+    assert_equal(*both(multiplied(message, random.Random(seed), 80), policy))
+
+
+def _requests(spans: int, **attributes: Any) -> ExportTraceServiceRequest:
+    chance = random.Random(spans)
+    made = span({"gen_ai.operation.name": "chat", "gen_ai.request.model": "m", **attributes})
+    fixed = {"gen_ai.operation.name", "gen_ai.request.model"}
+    return request(*(varied(made, chance, fixed) for _ in range(spans)), resource={"service.name": f"stencils of {spans}"})
+
+
+def test_most_spans_of_a_busy_instrumentation_are_filled_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    message = _requests(400, **{"gen_ai.response.id": "r", "gen_ai.usage.input_tokens": 5, "user.id": "u"})
+    both(message, ContentPolicy())
+    read = []
+    whole = extraction_module.Walk._span
+    monkeypatch.setattr(extraction_module.Walk, "_span", lambda *given: read.append(1) or whole(*given))
+    extract_spans(message, project="p", key_id=None, now_ns=NOW_NS, content=ContentPolicy())
+    assert len(read) < 120
+
+
+def test_a_repeated_attribute_is_read_as_ever() -> None:
+    made = span({"gen_ai.operation.name": "chat", "gen_ai.usage.input_tokens": 5})
+    again = KeyValue(key="gen_ai.usage.input_tokens")
+    again.value.int_value = 7
+    made.attributes.append(again)
+    chance = random.Random(1)
+    assert_equal(*both(multiplied(request(made), chance, 60), ContentPolicy()))
+    assert both(request(made), ContentPolicy())[0].batch["input_tokens"] == [7]
+
+
+def test_what_is_remembered_is_bounded() -> None:
+    chance = random.Random(3)
+    for number in range(stencil.MAX_SHAPES + 20):
+        made = span({"gen_ai.operation.name": "chat", f"key.{number}": 1, "gen_ai.response.id": "r"})
+        both(multiplied(request(made, resource={"service.name": "bounded"}), chance, 40), ContentPolicy())
+    memory = extraction_module._bases.memory
+    held = sum(len(cells) for cells in memory.columns)
+    assert held <= stencil.MAX_CELLS
+    assert memory.stencils <= stencil.MAX_STENCILS_IN_ALL + stencil.MAX_STENCILS
+    assert len(extraction_module._bases) <= extraction_module.MAX_RESOURCES
