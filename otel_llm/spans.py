@@ -228,6 +228,10 @@ class Columns(dict[str, list[Any]]):
         return column
 
 
+def _any_filled(column: list[Any]) -> bool:
+    return any(value is not None for value in column)
+
+
 class SpanBatch:
     """A columnar batch of spans: ``columns[name][row]`` for every name in :data:`FIELD_NAMES`."""
 
@@ -269,8 +273,8 @@ class SpanBatch:
 
     def filled_columns(self) -> dict[str, list[Any]]:
         """The columns in which some row is not None, in the order of the fields."""
-        columns, size = self.columns, self.size
-        return {name: columns[name] for name in FIELD_NAMES if name in columns and columns[name].count(None) < size}
+        columns = self.columns
+        return {name: columns[name] for name in FIELD_NAMES if name in columns and _any_filled(columns[name])}
 
     def take(self, rows: Sequence[int]) -> "SpanBatch":
         """A batch of the given rows, in that order."""

@@ -2,74 +2,174 @@
 
 Each commit must know the stored relatives of its spans. Asking the database costs a scan of an hour of spans, so that at
 30,000 spans a second the question would soon cost more than the insert. The owner of an embedded store wrote every row
-itself and can answer from memory: recent traces are held in full, older ones are remembered in Bloom filters ("certainly
-not stored" or "ask"), and what was stored before this process started is asked for. Never a wrong answer, only a
-superfluous question: about one trace in 20,000 that is new.
+itself and can answer from memory: recent rows are held, older ones are remembered in Bloom filters ("certainly not stored"
+or "ask"), and what was stored before this process started is asked for. Never a wrong answer, only a superfluous question:
+about one key in 100,000 that is new.
+
+Rows are held in generations. A commit adds its columns to the newest one as they are and notes its keys; nothing is made
+for each span until one is asked for. The oldest generation leaves as a whole.
 """
 
-from collections.abc import Collection, Iterable
+from array import array
+from bisect import bisect_right
+from collections import deque
+from collections.abc import Collection, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import repeat
+from typing import Any, Final, NamedTuple
 
-from otel_llm.spans import SlimSpan
+from otel_llm.spans import CALL_ROLES, SlimSpan, SpanBatch, SpanKey
 from otel_llm.store.engines.base import ResponseKey, TraceKey
 
-CAPACITY_SPANS = 150_000
-"""Spans held in full: about 90 MB when full, five seconds of history at 30,000 spans a second."""
-_FILTER_BITS = 1 << 25  # 4 MiB a filter
-_FILTER_KEYS = _FILTER_BITS // 24  # 24 bits a key and 8 probes: 1 in 24,000 false positives
-_MAX_FILTERS = 8  # 32 MiB: about eleven million traces or response ids
-_PROBES = 8
-_MASK = _FILTER_BITS - 1
+CAPACITY_SPANS = 120_000
+"""Spans held: about 60 MB when full, four seconds of history at 30,000 spans a second."""
+GENERATIONS = 4
+"""Parts that the capacity is held in; the oldest leaves when there is one more."""
+_FILTER_WORDS = 1 << 21  # of 64 bits: 16 MiB a filter
+_FILTER_KEYS = _FILTER_WORDS * 2  # 32 bits a key
+_MAX_FILTERS = 3  # 48 MiB: about twelve million traces and response ids
+_WORD_MASK = _FILTER_WORDS - 1
+_WORD_BITS = _FILTER_WORDS.bit_length() - 1
 
 
-@dataclass(slots=True)
-class _Entry:
-    """The spans of one trace, or the calls with one response id.
+def _patterns() -> list[int]:
+    """Words with six bits set, drawn once by a fixed rule: what a key sets in each of its two words."""
+    state = 0x9E3779B97F4A7C15
+    found = []
+    while len(found) < 2048:
+        bits: set[int] = set()
+        while len(bits) < 6:
+            state = (state * 6_364_136_223_846_793_005 + 1_442_695_040_888_963_407) % 2**64
+            bits.add(state >> 58)
+        found.append(sum(1 << bit for bit in bits))
+    return found
 
-    All that this process wrote of the key is here or, evicted, in a filter; what was stored before is here as far as it
-    starts within the range.
-    """
 
-    start_from: int
-    start_to: int
-    spans: dict[bytes, SlimSpan]
-
-    def covers(self, start_from: int, start_to: int) -> bool:
-        """True when the database has no more of these starts."""
-        return self.start_from <= start_from and start_to <= self.start_to
+_PATTERNS: Final = _patterns()
 
 
 class _Filter:
-    """A Bloom filter of trace and response keys whose spans start no later than ``latest``."""
+    """A Bloom filter of trace and response keys whose spans start no later than ``latest``.
 
-    __slots__ = ("bits", "keys", "latest")
+    A key sets six bits in each of two words. With 32 bits a key, one strange key in about 100,000 looks known.
+    """
+
+    __slots__ = ("keys", "latest", "words")
 
     def __init__(self) -> None:
-        self.bits = bytearray(_FILTER_BITS >> 3)
+        self.words = array("Q", bytes(_FILTER_WORDS * 8))
         self.keys = 0
         self.latest = 0
 
-    def add(self, key: TraceKey | ResponseKey, start_ns: int) -> None:
-        value = hash(key)
-        step = (value >> 25) | 1
-        bits = self.bits
-        for _ in range(_PROBES):
-            bit = value & _MASK
-            bits[bit >> 3] |= 1 << (bit & 7)
-            value += step
-        self.keys += 1
-        self.latest = max(self.latest, start_ns)
+    def add(self, keys: Collection[Hashable], latest: int) -> None:
+        """Takes in keys whose spans start no later than ``latest``."""
+        words, patterns = self.words, _PATTERNS
+        for value in map(hash, keys):
+            words[value & _WORD_MASK] |= patterns[value >> 42 & 2047]
+            words[value >> _WORD_BITS & _WORD_MASK] |= patterns[value >> 53 & 2047]
+        self.keys += len(keys)
+        self.latest = max(self.latest, latest)
 
-    def __contains__(self, key: TraceKey | ResponseKey) -> bool:
-        value = hash(key)
-        step = (value >> 25) | 1
-        bits = self.bits
-        for _ in range(_PROBES):
-            bit = value & _MASK
-            if not bits[bit >> 3] & (1 << (bit & 7)):
-                return False
-            value += step
-        return True
+    def among(self, keys: Iterable[Any]) -> list[Any]:
+        """The keys that may be known."""
+        words, patterns = self.words, _PATTERNS
+        found = []
+        for key in keys:
+            value = hash(key)
+            pattern = patterns[value >> 42 & 2047]
+            if words[value & _WORD_MASK] & pattern == pattern:
+                pattern = patterns[value >> 53 & 2047]
+                if words[value >> _WORD_BITS & _WORD_MASK] & pattern == pattern:
+                    found.append(key)
+        return found
+
+
+class _Chunk(NamedTuple):
+    """Rows that were taken in together: place of the first in its generation, and the columns of their slim form."""
+
+    first: int
+    columns: tuple[Sequence[Any], ...]
+
+
+class _Range(NamedTuple):
+    """Starts (ns, both inclusive) for which the database has told all that it holds of a key."""
+
+    start_from: int
+    start_to: int
+
+
+class _Index(dict[Any, int]):
+    """Key → place of its last row; ``before`` has the place of the row of the same key before each row, -1 for none."""
+
+    __slots__ = ("before",)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.before = array("q")
+
+    def extend(self, keys: Sequence[Any]) -> None:
+        """Takes in the keys of the rows that follow; None for a row that has no key."""
+        first = len(self.before)
+        if len(set(keys)) == len(keys) and self.keys().isdisjoint(keys):
+            self.before.extend(repeat(-1, len(keys)))
+            self.update(zip(keys, range(first, first + len(keys)), strict=True))
+            return
+        get, append = self.get, self.before.append
+        for place, key in enumerate(keys, first):
+            append(get(key, -1))
+            self[key] = place
+
+    def places(self, key: Any) -> Iterator[int]:
+        """The places of a key's rows, the last one first."""
+        place = self.get(key, -1)
+        while place >= 0:
+            yield place
+            place = self.before[place]
+
+
+class _Generation:
+    """Some tens of thousands of rows, in the order they came."""
+
+    __slots__ = ("_chunks", "_firsts", "asked", "latest", "responses", "size", "traces")
+
+    def __init__(self) -> None:
+        self._chunks: list[_Chunk] = []
+        self._firsts: list[int] = []
+        self.size = 0
+        self.latest = 0
+        """Latest start of a row."""
+        self.traces = _Index()
+        self.responses = _Index()
+        self.asked: dict[TraceKey | ResponseKey, _Range] = {}
+        """Keys that the database was asked for; what it told is among the rows."""
+
+    def add(self, batch: SpanBatch) -> None:
+        """Takes in rows. Their columns are kept, so nothing may change them any more."""
+        if not batch.size:
+            return
+        projects = batch["project"]
+        self._chunks.append(_Chunk(self.size, tuple(batch[name] for name in SlimSpan._fields)))
+        self._firsts.append(self.size)
+        self.size += batch.size
+        self.latest = max(self.latest, max(batch["start_ns"]))
+        self.traces.extend(list(zip(projects, batch["trace_id"], strict=True)))
+        self.responses.extend(
+            [
+                (project, response_id) if response_id and role in CALL_ROLES else None
+                for project, response_id, role in zip(projects, batch["response_id"], batch["role"], strict=True)
+            ]
+        )
+
+    def slim(self, place: int) -> SlimSpan:
+        """The row at a place."""
+        chunk = self._chunks[bisect_right(self._firsts, place) - 1]
+        return SlimSpan(*(column[place - chunk.first] for column in chunk.columns))
+
+    def keys(self) -> Iterator[Collection[Hashable]]:
+        """All keys of its rows."""
+        yield self.traces.keys()
+        self.responses.pop(None, None)
+        yield self.responses.keys()
 
 
 @dataclass(slots=True)
@@ -88,118 +188,85 @@ class RecentSpans:
         """``stored_until`` is the latest start (ns) in the store before this process wrote to it; 0 for an empty one."""
         self._stored_until = stored_until
         self._capacity = capacity
-        self._held = 0
-        self._traces: dict[TraceKey, _Entry] = {}
-        self._responses: dict[ResponseKey, _Entry] = {}
+        self._generations: deque[_Generation] = deque([_Generation()])
         self._filters: list[_Filter] = []
 
     def look(self, traces: Collection[TraceKey], responses: Collection[ResponseKey], start_from: int, start_to: int) -> Known:
         """Answers for starts within the range, as far as memory goes."""
-        known = Known([], [], [])
-        while self._filters and len(self._filters) > _MAX_FILTERS:
+        spans: dict[SpanKey, SlimSpan] = {}
+        asked_traces, asked_responses = frozenset(traces), frozenset(responses)
+        # The newest version of a row is the last; by its trace it is found wherever it is, by a response id an old one may be.
+        for by_trace in (False, True):
+            for generation in self._generations:
+                index = generation.traces if by_trace else generation.responses
+                for key in index.keys() & (asked_traces if by_trace else asked_responses):
+                    for place in reversed(list(index.places(key))):
+                        slim = generation.slim(place)
+                        if start_from <= slim.start_ns <= start_to:
+                            spans[slim.key] = slim
+        return Known(
+            list(spans.values()),
+            self._to_ask(traces, start_from, start_to),
+            self._to_ask(responses, start_from, start_to),
+        )
+
+    def _to_ask(self, keys: Collection[Any], start_from: int, start_to: int) -> list[Any]:
+        """The keys of which the database may hold rows within the range that memory does not."""
+        while len(self._filters) > _MAX_FILTERS:
             # what a dropped filter knew must be asked for from now on
             self._stored_until = max(self._stored_until, self._filters.pop(0).latest)
-        ask_all = start_from <= self._stored_until
-        filters = [each for each in self._filters if each.latest >= start_from]
+        if start_from <= self._stored_until:
+            may_hold = list(keys)
+        else:
+            filters = [each for each in self._filters if each.latest >= start_from]
+            may_hold = list(dict.fromkeys(key for each in filters for key in each.among(keys)))
+        return [key for key in may_hold if not self._told(key, start_from, start_to)]
 
-        def must_ask(key: TraceKey | ResponseKey, entry: _Entry | None) -> bool:
-            if entry is not None:
-                known.spans.extend(slim for slim in entry.spans.values() if start_from <= slim.start_ns <= start_to)
-                if entry.covers(start_from, start_to):
-                    return False
-            return ask_all or (bool(filters) and any(key in each for each in filters))
-
-        known.ask_traces = [trace for trace in traces if must_ask(trace, self._traces.get(trace))]
-        known.ask_responses = [response for response in responses if must_ask(response, self._responses.get(response))]
-        return known
+    def _told(self, key: TraceKey | ResponseKey, start_from: int, start_to: int) -> bool:
+        """True when the database has told all of a key within the range; what came since is held."""
+        for generation in self._generations:
+            told = generation.asked.get(key)
+            if told is not None and told.start_from <= start_from and start_to <= told.start_to:
+                return True
+        return False
 
     def learn(
         self,
         traces: Iterable[TraceKey],
         responses: Iterable[ResponseKey],
-        found: Iterable[SlimSpan],
+        found: Collection[SlimSpan],
         start_from: int,
         start_to: int,
     ) -> None:
-        """Takes in the database's answer for keys it was asked for. What is held of them already stays: it may start
-        outside of the range."""
-        for trace in traces:
-            old = self._traces.pop(trace, None)
-            self._traces[trace] = _Entry(start_from, start_to, old.spans if old is not None else {})
-        for response in responses:
-            held = self._responses.get(response)
-            self._responses[response] = _Entry(start_from, start_to, held.spans if held is not None else {})
-        for slim in found:
-            entry = self._traces.get((slim.project, slim.trace_id))
-            if entry is not None and slim.span_id not in entry.spans:
-                entry.spans[slim.span_id] = slim
-                self._held += 1
-            if slim.response_id and slim.is_call:
-                sharing = self._responses.get((slim.project, slim.response_id))
-                if sharing is not None:
-                    sharing.spans.setdefault(slim.trace_id + slim.span_id, slim)
+        """Takes in the database's answer for keys it was asked for."""
+        newest = self._newest()
+        told = _Range(start_from, start_to)
+        newest.asked.update(dict.fromkeys(traces, told))
+        newest.asked.update(dict.fromkeys(responses, told))
+        if found:
+            columns = dict(zip(SlimSpan._fields, map(list, zip(*found, strict=True)), strict=True))
+            newest.add(SpanBatch.of_columns(columns, len(found)))
 
-    def wrote(self, inserted: Iterable[SlimSpan], replaced: Iterable[SlimSpan], start_from: int, start_to: int) -> None:
-        """Takes in what a commit wrote; the range is that of its question."""
-        for slim in replaced:
-            self._forget(slim)
-            self._hold(slim, start_from, start_to)
-        for slim in inserted:
-            self._hold(slim, start_from, start_to)
-        while self._held > self._capacity:
-            self._evict()
-        while len(self._responses) > self._capacity:  # of commits that failed, whose traces are not held
-            self._evict_response(next(iter(self._responses)))
+    def wrote(self, *batches: SpanBatch) -> None:
+        """Takes in rows that a commit wrote, new ones and new versions of known ones."""
+        for batch in batches:
+            self._newest().add(batch)
 
     def forget_all(self, stored_until: int) -> None:
         """Starts anew, after rows were deleted behind our back; the database is asked for all up to ``stored_until``."""
         self.__init__(max(stored_until, self._stored_until), self._capacity)  # type: ignore[misc] # same object, fresh state
 
-    def _hold(self, slim: SlimSpan, start_from: int, start_to: int) -> None:
-        trace = (slim.project, slim.trace_id)
-        entry = self._traces.get(trace)
-        if entry is None:
-            self._traces[trace] = _Entry(start_from, start_to, {slim.span_id: slim})
-        else:
-            entry.spans[slim.span_id] = slim
-        self._held += 1
-        if slim.response_id and slim.is_call:
-            response = (slim.project, slim.response_id)
-            sharing = self._responses.get(response)
-            if sharing is None:
-                self._responses[response] = _Entry(start_from, start_to, {slim.trace_id + slim.span_id: slim})
-            else:
-                sharing.spans[slim.trace_id + slim.span_id] = slim
-
-    def _forget(self, slim: SlimSpan) -> None:
-        entry = self._traces.get((slim.project, slim.trace_id))
-        old = entry.spans.pop(slim.span_id, None) if entry is not None else None
-        if old is None:
-            return
-        self._held -= 1
-        if old.response_id:
-            sharing = self._responses.get((old.project, old.response_id))
-            if sharing is not None:
-                sharing.spans.pop(old.trace_id + old.span_id, None)
-
-    def _evict(self) -> None:
-        """Moves the oldest trace from memory to the filters."""
-        trace = next(iter(self._traces))
-        entry = self._traces.pop(trace)
-        self._held -= len(entry.spans)
-        self._remember(trace, entry)
-        for slim in entry.spans.values():
-            if slim.response_id:
-                self._evict_response((slim.project, slim.response_id))
-
-    def _evict_response(self, response: ResponseKey) -> None:
-        entry = self._responses.pop(response, None)
-        if entry is not None:
-            self._remember(response, entry)
-
-    def _remember(self, key: TraceKey | ResponseKey, entry: _Entry) -> None:
-        if not entry.spans:
-            return
-        if not self._filters or self._filters[-1].keys >= _FILTER_KEYS:
-            self._filters.append(_Filter())
-        self._filters[-1].add(key, max(slim.start_ns for slim in entry.spans.values()))
+    def _newest(self) -> _Generation:
+        """The generation that takes in what comes; what is too much leaves for the filters."""
+        generations = self._generations
+        part = self._capacity / GENERATIONS
+        # Answers for commits that failed hold no rows, but keys.
+        if generations[-1].size >= part or len(generations[-1].asked) >= part:
+            generations.append(_Generation())
+            if len(generations) > GENERATIONS:
+                oldest = generations.popleft()
+                for keys in oldest.keys():
+                    if not self._filters or self._filters[-1].keys >= _FILTER_KEYS:
+                        self._filters.append(_Filter())
+                    self._filters[-1].add(keys, oldest.latest)
+        return generations[-1]

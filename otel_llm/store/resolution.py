@@ -135,14 +135,14 @@ def _count(batch: SpanBatch, keys: list[SpanKey], rows: list[int], stored: _Stor
     """Writes counting decisions into the batch's rows; returns the stored rows that change, in full."""
     roles = batch["role"]
     calls = [row for row in rows if roles[row] in CALL_ROLES]
-    contested = _contested(batch, keys, calls, stored.by_key)
-    # A commit that is tried again finds what the first attempt filled in: settling clears it.
-    contested.update((keys[row][0], keys[row][1]) for row in calls if batch["filled"][row])
-    for row in calls:
-        if (keys[row][0], keys[row][1]) not in contested:
-            _apply(batch, row, ONLY_CALL)
+    contested = set() if _all_apart(batch, calls, stored.by_key) else _contested(batch, keys, calls, stored.by_key)
+    if "filled" in batch.columns:
+        # A commit that is tried again finds what the first attempt filled in: settling clears it.
+        contested.update((keys[row][0], keys[row][1]) for row in calls if batch["filled"][row])
     if not contested:
+        _apply_all(batch, calls, ONLY_CALL)
         return SpanBatch()
+    _apply_all(batch, [row for row in calls if (keys[row][0], keys[row][1]) not in contested], ONLY_CALL)
     slims = {key: slim for key, slim in stored.by_key.items() if (key[0], key[1]) in contested}
     own_rows = [row for row in rows if (keys[row][0], keys[row][1]) in contested]
     in_batch = {keys[row]: row for row in own_rows}
@@ -153,6 +153,18 @@ def _count(batch: SpanBatch, keys: list[SpanKey], rows: list[int], stored: _Stor
     fetched = stored.fetch(members) if members else SpanBatch()
     in_fetched = {fetched.key(row): row for row in range(fetched.size)}
     return _Copies(batch, in_batch, fetched, in_fetched).settle(decisions, reprice)
+
+
+def _all_apart(batch: SpanBatch, calls: Sequence[int], stored: dict[SpanKey, SlimSpan]) -> bool:
+    """True when no call can be a copy of another: none is stored, and each has a response id of its own."""
+    if any(slim.is_call for slim in stored.values()):
+        return False
+    response_ids, projects = batch["response_id"], batch["project"]
+    named = {(projects[row], response_ids[row]) for row in calls}
+    if len(named) < len(calls) or any(response_id is None for _, response_id in named):
+        return False
+    kinds, scopes = batch["kind"], batch["scope_name"]
+    return not any(may_mirror(kind, scope) for kind, scope in {(kinds[row], scopes[row]) for row in calls})
 
 
 def _contested(batch: SpanBatch, keys: list[SpanKey], calls: list[int], stored: dict[SpanKey, SlimSpan]) -> set[TraceKey]:
@@ -264,7 +276,18 @@ class _Copies:
         return bool(filled or earlier)
 
 
+def _apply_all(batch: SpanBatch, rows: Sequence[int], decision: Decision) -> None:
+    """:func:`_apply` for many rows with one decision, which names no other record."""
+    if len(rows) == batch.size:
+        batch.columns |= {"counted": [decision.counted] * batch.size, "reason": [decision.reason] * batch.size}
+        batch.columns.pop("suppressed_by", None)
+        return
+    for row in rows:
+        _apply(batch, row, decision)
+
+
 def _apply(batch: SpanBatch, row: int, decision: Decision) -> None:
     batch["counted"][row] = decision.counted
-    batch["suppressed_by"][row] = decision.suppressed_by[2] if decision.suppressed_by else None
+    if decision.suppressed_by is not None or "suppressed_by" in batch.columns:
+        batch["suppressed_by"][row] = decision.suppressed_by[2] if decision.suppressed_by else None
     batch["reason"][row] = decision.reason

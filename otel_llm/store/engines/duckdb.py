@@ -300,13 +300,11 @@ class _DuckDBSession(WriteSession):
         self._connection = connection
         self._inlets = inlets
         self._recent = recent
-        self._range = (0, 0)
-        self._written: tuple[list[SlimSpan], list[SlimSpan]] = ([], [])
+        self._written: tuple[SpanBatch, ...] = ()
 
     def related(
         self, traces: Collection[TraceKey], responses: Collection[ResponseKey], start_from: int, start_to: int
     ) -> list[SlimSpan]:
-        self._range = (start_from, start_to)
         known = self._recent.look(traces, responses, start_from, start_to)
         answer: dict[SpanKey, SlimSpan] = {}
         if known.ask_traces:
@@ -327,7 +325,7 @@ class _DuckDBSession(WriteSession):
 
     def committed(self) -> None:
         """Tells memory what the commit wrote."""
-        self._recent.wrote(*self._written, *self._range)
+        self._recent.wrote(*self._written)
 
     def _slim(self, on: str, asked: Table, start_from: int, start_to: int) -> dict[SpanKey, SlimSpan]:
         connection = self._connection
@@ -363,7 +361,7 @@ class _DuckDBSession(WriteSession):
             self._insert_spans(change.replace)
         if change.insert.size:
             self._insert_spans(change.insert)
-        self._written = (change.insert.slim(), change.replace.slim())
+        self._written = (change.insert, change.replace)
         self._insert(schema.rejections, change.rejections)
         return LeftOut(
             self._insert_new(schema.findings, change.findings, "finding_key"),
