@@ -8,6 +8,7 @@ from otel_llm.accounting import Accounting
 from otel_llm.budget import Budget
 from otel_llm.config import Settings
 from otel_llm.conventions.content import ContentPolicy
+from otel_llm.database_url import in_memory
 from otel_llm.latency import LatencyHistogram
 from otel_llm.pipeline import Pipeline
 from otel_llm.pricing import Pricer
@@ -49,6 +50,12 @@ class Collector:
 
     def start(self) -> None:
         """Starts the background threads."""
+        if in_memory(self.settings.database_url):
+            log.warning(
+                "The store %s is in memory: what it holds is gone when this process ends. Name a file to keep it: "
+                "duckdb:///otel-llm.duckdb",
+                self.settings.database_url,
+            )
         # reading the price table takes 0.15 s: not on the first request, and not before the ports are open
         threading.Thread(target=self.pricer.load, name="otel-llm-prices", daemon=True).start()
         self.writer.start()

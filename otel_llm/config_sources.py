@@ -21,8 +21,8 @@ from otel_llm.errors import ConfigError
 from otel_llm.retention import RETENTION_FORM
 
 PREFIX = "OTEL_LLM_"
-NOT_SETTINGS = frozenset({"OTEL_LLM_CONFIG", "OTEL_LLM_API_KEY", "OTEL_LLM_SERVER"})
-"""Variables of this prefix that the command line reads itself."""
+NOT_SETTINGS = frozenset(f"{PREFIX}{name}" for name in ("CONFIG", "API_KEY", "SERVER", "ENDPOINT", "PROTOCOL", "COMPRESSION"))
+"""Variables of this prefix that the command line and an instrumented app read themselves."""
 
 
 def load_settings(flags: Mapping[str, Any] | None = None, config: Path | None = None) -> Settings:

@@ -15,6 +15,11 @@ def safe_url(url: str) -> str:
     return _SECRET_PARAMETER.sub(r"\1***", password.sub(r"\1:***@", url))
 
 
+def in_memory(url: str) -> bool:
+    """True for a DuckDB store that is gone when its process ends."""
+    return url.partition("://")[0].partition("+")[0] == "duckdb" and duckdb_file(url) is None
+
+
 def duckdb_file(url: str) -> Path | None:
     """The file of a DuckDB URL; None for a store in memory and for other databases."""
     scheme, separator, path = url.partition(":///")

@@ -2,6 +2,7 @@
 
 OtelLLMError
 ├── ConfigError           a setting is wrong; says which and what to do
+│   └── WrongEnvironment  it came from an environment variable
 ├── RequestError          a request that cannot be served as sent; not retryable
 │   ├── InvalidPayload    bytes that do not decode
 │   ├── PayloadTooLarge   beyond the size limit
@@ -25,6 +26,10 @@ class OtelLLMError(Exception):
 
 class ConfigError(OtelLLMError):
     """A setting is wrong."""
+
+
+class WrongEnvironment(ConfigError):
+    """A setting that comes from an environment variable is wrong; an instrumented app must not fail over it."""
 
 
 class RequestError(OtelLLMError):

@@ -21,6 +21,7 @@ _KEYS: dict[str, SignalName] = {
 }
 _NAMED: tuple[SignalName, ...] = ("metrics", "logs", "traces")
 _GZIP = b"\x1f\x8b"
+_TOO_DEEP = "nested too deeply"
 _JSON_STARTS = (b"{", b"[", b"\xef\xbb\xbf")
 
 
@@ -72,12 +73,18 @@ def read_requests(path: Path, signal: SignalName | None = None) -> Iterator[File
 def _json(path: Path, data: bytes) -> Iterator[FileRequest]:
     try:
         whole = json.loads(data)
+    except RecursionError:
+        raise InvalidPayload(f"{path}: {_TOO_DEEP}") from None
     except ValueError:
         whole = None
     if whole is not None:
         documents = whole if isinstance(whole, list) else [whole]
         for number, document in enumerate(documents, 1):
-            yield from _document(f"{path}", document, json.dumps(document).encode(), number / len(documents))
+            try:
+                body = json.dumps(document).encode()
+            except RecursionError:
+                raise InvalidPayload(f"{path}: {_TOO_DEEP}") from None
+            yield from _document(f"{path}", document, body, number / len(documents))
         return
     position = 0
     for number, line in enumerate(data.splitlines(keepends=True), 1):
@@ -87,6 +94,8 @@ def _json(path: Path, data: bytes) -> Iterator[FileRequest]:
         place = f"{path}, line {number}"
         try:
             document = json.loads(line)
+        except RecursionError:
+            raise InvalidPayload(f"{place}: {_TOO_DEEP}") from None
         except ValueError as error:
             raise InvalidPayload(f"{place}: {error}") from None
         yield from _document(place, document, line, position / len(data))

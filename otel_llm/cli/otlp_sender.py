@@ -5,13 +5,17 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
+from http.client import HTTPException
 from typing import Any, NamedTuple, Protocol
 
 from otel_llm.errors import OtelLLMError
 from otel_llm.otlp.signals import SIGNALS, Signal, SignalName
 from otel_llm.sdk.destination import Destination
+from otel_llm.sdk.mismatch import explained
 
 _TRIES = 8
+_TRIES_UNREACHED = 4
+"""Nothing has answered yet: most likely nothing is there, and 3.5 s are enough for a server that is just starting."""
 _TIMEOUT_S = 60.0
 _FIRST_WAIT_S = 0.5
 _LONGEST_WAIT_S = 10.0
@@ -31,11 +35,12 @@ class Taken(NamedTuple):
 
 
 class _Busy(Exception):
-    """Come back after ``wait_s`` seconds; None leaves it to the sender."""
+    """Come back after ``wait_s`` seconds; None leaves it to the sender. ``answered`` False: nobody was reached."""
 
-    def __init__(self, reason: str, wait_s: float | None) -> None:
+    def __init__(self, reason: str, wait_s: float | None, *, answered: bool = True) -> None:
         super().__init__(reason)
         self.wait_s = wait_s
+        self.answered = answered
 
 
 class Send(Protocol):
@@ -59,25 +64,39 @@ def sender(to: Destination) -> Iterator[Send]:
             else grpc.insecure_channel(target, compression=compression)
         )
         with channel:
-            yield lambda signal, message: _retried(to, lambda: _grpc(channel, to, signal, message))
+            yield _Patient(to, lambda signal, message: _grpc(channel, to, signal, message))
     else:
         # no proxy: the receiver is named on purpose, and a key must not pass through a third party
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-        yield lambda signal, message: _retried(to, lambda: _http(opener, to, signal, message))
+        yield _Patient(to, lambda signal, message: _http(opener, to, signal, message))
 
 
-def _retried(to: Destination, attempt: Any) -> Taken:
-    wait_s = _FIRST_WAIT_S
-    for number in range(1, _TRIES + 1):
-        try:
-            taken: Taken = attempt()
-            return taken
-        except _Busy as busy:
-            if number == _TRIES:
-                raise Refused(f"{to} does not take it after {_TRIES} tries: {busy}") from None
-            time.sleep(min(_LONGEST_WAIT_S, wait_s if busy.wait_s is None else busy.wait_s))
-            wait_s *= 2
-    raise AssertionError  # the loop always returns or raises
+class _Patient:
+    """Sends, and tries again while that may help."""
+
+    def __init__(self, to: Destination, attempt: Send) -> None:
+        self._to = to
+        self._attempt = attempt
+        self._answered = False
+
+    def __call__(self, signal: SignalName, message: Any) -> Taken:
+        wait_s = _FIRST_WAIT_S
+        number = 0
+        while True:
+            number += 1
+            try:
+                taken = self._attempt(signal, message)
+            except _Busy as busy:
+                if meaning := explained(str(busy)):
+                    raise Refused(f"{self._to} does not understand what is sent: {meaning}") from None
+                if number == (_TRIES if self._answered else _TRIES_UNREACHED):
+                    raise Refused(f"{self._to} does not take it after {number} tries: {busy}") from None
+                self._answered |= busy.answered
+                time.sleep(min(_LONGEST_WAIT_S, wait_s if busy.wait_s is None else busy.wait_s))
+                wait_s *= 2
+            else:
+                self._answered = True
+                return taken
 
 
 def _grpc(channel: Any, to: Destination, signal: SignalName, message: Any) -> Taken:
@@ -101,7 +120,8 @@ def _grpc(channel: Any, to: Destination, signal: SignalName, message: Any) -> Ta
         if error.code() not in retryable or exhausted_for_good:
             raise Refused(f"{to} refused a request: {reason}") from None
         delay = RetryInfo.FromString(bytes(hint)).retry_delay if isinstance(hint, bytes) else None
-        raise _Busy(reason, None if delay is None else delay.seconds + delay.nanos / 1e9) from None
+        wait_s = None if delay is None else delay.seconds + delay.nanos / 1e9
+        raise _Busy(reason, wait_s, answered=error.code() is not grpc.StatusCode.UNAVAILABLE or hint is not None) from None
 
 
 def _http(opener: urllib.request.OpenerDirector, to: Destination, signal: SignalName, message: Any) -> Taken:
@@ -122,8 +142,8 @@ def _http(opener: urllib.request.OpenerDirector, to: Destination, signal: Signal
             if error.code in _RETRYABLE_HTTP:
                 raise _Busy(reason, float(after) if after.isdigit() else None) from None
             raise Refused(f"{to} refused a request: {reason}") from None
-    except OSError as error:
-        raise _Busy(str(getattr(error, "reason", error)), None) from None
+    except (OSError, HTTPException) as error:  # no connection; an answer that is no HTTP
+        raise _Busy(f"{type(error).__name__}: {getattr(error, 'reason', error)}", None, answered=False) from None
 
 
 def _status_message(body: bytes) -> str:

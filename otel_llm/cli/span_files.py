@@ -68,9 +68,13 @@ def write_parquet(pages: Pages, path: Path) -> int:
             connection.execute("INSERT INTO found BY NAME SELECT * FROM page")
             connection.unregister("page")
             count += len(rows)
-        connection.sql(
+        found = connection.sql(
             'SELECT make_timestamp_ns(start_ns) AS "start", make_timestamp_ns(end_ns) AS "end", * FROM found'
-        ).write_parquet(str(path), compression="zstd")
+        )
+        try:
+            found.write_parquet(str(path), compression="zstd")
+        except duckdb.IOException as error:
+            raise OSError(str(error)) from None
     return count
 
 

@@ -1,6 +1,6 @@
 """Every stored span of a project in pages, oldest first, without holding them all."""
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from typing import Any
 
 import sqlalchemy as sa
@@ -14,7 +14,7 @@ PAGE = 5_000
 
 def stored_spans(
     engine: Engine, project: str, start_ns: int | None = None, end_ns: int | None = None, *, calls_only: bool = False
-) -> Iterator[list[dict[str, Any]]]:
+) -> Generator[list[dict[str, Any]], None, None]:
     """Pages of rows (column → value) whose start is in the range, ordered by start, trace id and span id.
 
     ``calls_only`` gives counted LLM calls alone.

@@ -4,11 +4,11 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
-from urllib.parse import urlsplit
+from typing import Literal, TypeVar
+from urllib.parse import SplitResult, urlsplit
 
 from otel_llm.database_url import duckdb_file, safe_url
-from otel_llm.errors import ConfigError
+from otel_llm.errors import ConfigError, WrongEnvironment
 
 Signal = Literal["traces", "metrics", "logs"]
 Protocol = Literal["grpc", "http/protobuf"]
@@ -19,7 +19,9 @@ COMPRESSIONS: tuple[Compression, ...] = ("gzip", "none")
 DEFAULT_PROTOCOL: Protocol = "http/protobuf"
 """The default OTLP recommends; it also survives a fork of the app and every proxy."""
 _DEFAULT_ENDPOINTS: dict[Protocol, str] = {"grpc": "http://localhost:4317", "http/protobuf": "http://localhost:4318"}
+_STANDARD_ENDPOINT = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
 _STANDARD_PROTOCOL = ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL")
+_STANDARD_COMPRESSION = ("OTEL_EXPORTER_OTLP_TRACES_COMPRESSION", "OTEL_EXPORTER_OTLP_COMPRESSION")
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 _GRPC_PORT = 4317
 
@@ -41,7 +43,7 @@ class Destination:
 
     def __str__(self) -> str:
         """The destination as it may be shown: no key, no password."""
-        return safe_url(self.database_url) if self.database_url else f"{self.endpoint} ({self.protocol})"
+        return safe_url(self.database_url) if self.database_url else f"{safe_url(self.endpoint)} ({self.protocol})"
 
 
 def destination(
@@ -55,58 +57,93 @@ def destination(
 ) -> Destination:
     """The destination that arguments, else ``OTEL_LLM_*``, else ``OTEL_EXPORTER_OTLP_*`` variables name.
 
-    Raises ConfigError for values that cannot be, and when a collector and a store are given at once.
+    Raises ConfigError for values that cannot be, and when a collector and a store are given at once; it is a
+    WrongEnvironment when a variable is to blame.
     """
-    environment = os.environ.get
-    given = endpoint is not None or database_url is not None
-    endpoint = endpoint or (None if given else environment("OTEL_LLM_ENDPOINT"))
-    database_url = database_url or (None if given else environment("OTEL_LLM_DATABASE_URL"))
     if endpoint and database_url:
-        raise ConfigError(
-            "endpoint and database_url (OTEL_LLM_ENDPOINT, OTEL_LLM_DATABASE_URL) are two destinations: give one of them"
-        )
+        raise ConfigError("endpoint and database_url are two destinations: give one of them")
+    if endpoint is None and database_url is None:
+        endpoint, database_url = os.environ.get("OTEL_LLM_ENDPOINT"), os.environ.get("OTEL_LLM_DATABASE_URL")
+        if endpoint and database_url:
+            raise WrongEnvironment("OTEL_LLM_ENDPOINT and OTEL_LLM_DATABASE_URL are two destinations: set one of them")
+        receiver = _Given.of("endpoint", None, "OTEL_LLM_ENDPOINT")
+    else:
+        receiver = _Given("endpoint", endpoint, ConfigError) if endpoint else None
     if database_url:
         return Destination("", database_url=_absolute(database_url))
-    spoken = protocol or environment("OTEL_LLM_PROTOCOL") or _protocol_of(endpoint)
-    if spoken not in PROTOCOLS:
-        raise ConfigError(f"protocol must be one of {', '.join(PROTOCOLS)}, not {spoken!r}")
-    standard = endpoint is None
-    endpoint = endpoint or environment("OTEL_EXPORTER_OTLP_ENDPOINT") or _DEFAULT_ENDPOINTS[spoken]
-    if urlsplit(endpoint).scheme not in ("http", "https"):
-        raise ConfigError(f"endpoint must be a URL such as http://localhost:4318, not {endpoint!r}")
-    pressed = compression or environment("OTEL_LLM_COMPRESSION") or _compression_for(endpoint, standard)
-    if pressed not in COMPRESSIONS:
-        raise ConfigError(f"compression must be one of {', '.join(COMPRESSIONS)}, not {pressed!r}")
-    key = api_key or environment("OTEL_LLM_API_KEY")
-    authorization = {"authorization": f"Bearer {key}"} if key else {}
+    standard = receiver is None
+    receiver = receiver or _Given.of("endpoint", None, *_STANDARD_ENDPOINT)
+    asked = _Given.of("protocol", protocol, "OTEL_LLM_PROTOCOL", *(_STANDARD_PROTOCOL if standard else ()))
+    spoken = asked.one_of(PROTOCOLS) if asked else _protocol_for(receiver)
+    receiver = receiver or _Given("endpoint", _DEFAULT_ENDPOINTS[spoken])
+    if not (standard and spoken == "grpc"):  # the stock gRPC exporter takes host:port as well
+        _url(receiver)
+    pressed = _Given.of(
+        "compression", compression, "OTEL_LLM_COMPRESSION", *(_STANDARD_COMPRESSION if standard else ())
+    ) or _Given("compression", _compression_for(receiver.value))
+    key = _Given.of("api_key", api_key, "OTEL_LLM_API_KEY")
+    authorization = {"authorization": f"Bearer {_secret(key)}"} if key else {}
     return Destination(
-        endpoint.rstrip("/"),
+        receiver.value.rstrip("/"),
         spoken,
-        pressed,
+        pressed.one_of(COMPRESSIONS),
         {**authorization, **{name.lower(): value for name, value in (headers or {}).items()}},
         standard,
     )
 
 
-def _protocol_of(endpoint: str | None) -> str:
-    if endpoint is not None and _port(endpoint) == _GRPC_PORT:
-        return "grpc"
-    return (
-        next(filter(None, map(os.environ.get, _STANDARD_PROTOCOL)), DEFAULT_PROTOCOL) if endpoint is None else DEFAULT_PROTOCOL
-    )
+_Choice = TypeVar("_Choice", bound=str)
 
 
-def _port(endpoint: str) -> int | None:
+@dataclass(frozen=True, slots=True)
+class _Given:
+    """A value, and who is to blame when it cannot be: ``name`` is the argument's or the variable's."""
+
+    name: str
+    value: str
+    blame: type[ConfigError] = ConfigError
+
+    @classmethod
+    def of(cls, argument: str, value: str | None, *variables: str) -> "_Given | None":
+        """The argument, else the first variable that is set; an empty value counts as not given."""
+        if value:
+            return cls(argument, value)
+        named = next(((name, found) for name in variables if (found := os.environ.get(name))), None)
+        return cls(*named, WrongEnvironment) if named else None
+
+    def one_of(self, choices: tuple[_Choice, ...]) -> _Choice:
+        """The value as one of a few. Raises ConfigError."""
+        for choice in choices:
+            if choice == self.value:
+                return choice
+        raise self.blame(f"{self.name} must be one of {', '.join(choices)}, not {self.value!r}")
+
+
+def _url(endpoint: _Given) -> SplitResult:
+    """The parts of an endpoint. Raises ConfigError for what is no http or https URL."""
     try:
-        return urlsplit(endpoint).port
-    except ValueError:
-        raise ConfigError(f"endpoint must be a URL such as http://localhost:4318, not {endpoint!r}") from None
+        parts = urlsplit(endpoint.value)
+        if parts.scheme in ("http", "https") and parts.hostname and parts.port != 0:
+            return parts
+    except (ValueError, AttributeError, TypeError):  # a port beyond 65535; an argument that is no text
+        pass
+    raise endpoint.blame(f"{endpoint.name} must be a URL such as http://localhost:4318, not {safe_url(str(endpoint.value))!r}")
 
 
-def _compression_for(endpoint: str, standard: bool) -> str:
+def _protocol_for(endpoint: _Given | None) -> Protocol:
+    return "grpc" if endpoint is not None and _url(endpoint).port == _GRPC_PORT else DEFAULT_PROTOCOL
+
+
+def _secret(key: _Given) -> str:
+    """The key as a header can carry it; it must not be shown, so what an HTTP client says about it must not happen."""
+    secret = key.value.strip()  # a key read from a file ends with a line feed
+    if not secret.isascii() or not secret.isprintable():
+        raise key.blame(f"{key.name} holds characters that no HTTP header can carry")
+    return secret
+
+
+def _compression_for(endpoint: str) -> str:
     """Over the network bytes are dearer than cycles; on this machine it is the other way round."""
-    if standard and (chosen := os.environ.get("OTEL_EXPORTER_OTLP_COMPRESSION")):
-        return chosen
     return "none" if urlsplit(endpoint).hostname in _LOOPBACK else "gzip"
 
 

@@ -6,10 +6,9 @@ from typing import Any
 
 from opentelemetry import trace
 from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # type: ignore[attr-defined]  # it has no __all__
-from opentelemetry.trace import TracerProvider
 
 from otel_llm.sdk import first_token
-from otel_llm.sdk.processor import OtelLLMSpanProcessor
+from otel_llm.sdk.processor import add_processor
 
 logger = logging.getLogger("otel_llm")
 
@@ -27,14 +26,6 @@ class FirstTokenInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # its bas
 
     def _uninstrument(self, **kwargs: Any) -> None:
         first_token.uninstall()
-
-
-def add_processor(provider: TracerProvider) -> None:
-    """Adds our span processor to an SDK tracer provider that has none of it yet."""
-    if hasattr(provider, "add_span_processor") and not getattr(provider, "_otel_llm_processor", None):
-        processor = OtelLLMSpanProcessor()
-        provider.add_span_processor(processor)
-        provider._otel_llm_processor = processor  # type: ignore[attr-defined]  # so that the next one sees it
 
 
 def pre_instrument() -> None:

@@ -12,6 +12,7 @@ from typing import Any
 from otel_llm.errors import OtelLLMError
 from otel_llm.sdk.destination import Destination, Signal
 from otel_llm.sdk.loss import Loss, overheard
+from otel_llm.sdk.mismatch import explained
 from otel_llm.sdk.outlets import open_outlet
 
 _NOUNS: dict[Signal, str] = {"traces": "spans", "metrics": "metric exports", "logs": "log records"}
@@ -130,8 +131,10 @@ class Link:
                 result = outlet.export(items, **options)
             except Exception as error:  # whatever it is, it must not reach the app's threads
                 return str(error) if isinstance(error, OtelLLMError) else f"{type(error).__name__}: {error}"
-            delivered = result is True or getattr(result, "name", "") == "SUCCESS"
-            return None if delivered else stock.message or "refused"
+            if result is True or getattr(result, "name", "") == "SUCCESS":
+                return None
+            failure = stock.message or "refused"
+            return explained(failure) or failure
 
     def close(self) -> None:
         """Ends the link; what is sent later opens it anew."""

@@ -4,6 +4,7 @@ import logging
 
 from opentelemetry.context import Context
 from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
+from opentelemetry.trace import TracerProvider
 
 from otel_llm.sdk import live_calls
 from otel_llm.sdk.block import current_block
@@ -38,3 +39,11 @@ class OtelLLMSpanProcessor(SpanProcessor):
     def force_flush(self, timeout_millis: int = 30000) -> bool:
         """Nothing is buffered here."""
         return True
+
+
+def add_processor(provider: TracerProvider) -> None:
+    """Adds our span processor to an SDK tracer provider that has none of it yet."""
+    if hasattr(provider, "add_span_processor") and not getattr(provider, "_otel_llm_processor", None):
+        processor = OtelLLMSpanProcessor()
+        provider.add_span_processor(processor)
+        provider._otel_llm_processor = processor  # type: ignore[attr-defined]  # so that the next one sees it

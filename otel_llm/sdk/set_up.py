@@ -8,15 +8,17 @@ from typing import Any
 
 from opentelemetry import trace
 from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace import SpanLimits, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
+from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
 
+from otel_llm.errors import WrongEnvironment
 from otel_llm.sdk import first_token, link
 from otel_llm.sdk.destination import destination
 from otel_llm.sdk.exporters import OtelLLMSpanExporter
 from otel_llm.sdk.instrumentations import instrument_installed
 from otel_llm.sdk.process_end import flush_at_process_end
-from otel_llm.sdk.processor import OtelLLMSpanProcessor
+from otel_llm.sdk.processor import add_processor
 
 logger = logging.getLogger("otel_llm")
 
@@ -46,26 +48,33 @@ def configure(
     instrumentations alone, names (``["openai"]``) choose some. A tracer provider that the app has set before is kept and
     extended. Calling it again returns the provider of the first call.
 
-    Raises ConfigError for arguments that cannot be. Whatever else goes wrong is logged and does not reach the app.
+    Raises ConfigError for arguments that cannot be. Whatever else goes wrong is logged and does not reach the app: with
+    variables that cannot be it goes on untraced, with a provider that records nothing.
     """
     global _configured  # noqa: PLW0603 one set-up in a process, as OpenTelemetry has one global provider
-    to = destination(
-        endpoint=endpoint,
-        protocol=protocol,
-        api_key=api_key,
-        headers=headers,
-        compression=compression,
-        database_url=database_url,
-    )
+    try:
+        to = destination(
+            endpoint=endpoint,
+            protocol=protocol,
+            api_key=api_key,
+            headers=headers,
+            compression=compression,
+            database_url=database_url,
+        )
+    except WrongEnvironment as error:
+        return _untraced(error)
     with _lock:
         if _configured is not None:
             logger.warning("otel_llm.configure() was called again; the first call stands. Call otel_llm.shutdown() first.")
             return _configured[0]
         resource = {"service.name": service_name, "deployment.environment.name": environment, **(resource_attributes or {})}
-        provider = _provider({key: value for key, value in resource.items() if value is not None})
-        provider.add_span_processor(OtelLLMSpanProcessor())
         exporter = OtelLLMSpanExporter(to)
-        processor = BatchSpanProcessor(exporter)
+        try:  # the SDK reads OTEL_* variables itself, and raises whatever it likes
+            processor = BatchSpanProcessor(exporter)
+            provider = _provider({key: value for key, value in resource.items() if value is not None})
+        except Exception as error:
+            return _untraced(error)
+        add_processor(provider)
         provider.add_span_processor(processor)
         _configured = provider, exporter, processor
     flush_at_process_end()
@@ -74,6 +83,23 @@ def configure(
     if instrument:
         instrument_installed(provider, None if instrument is True else list(instrument))
     return provider
+
+
+def _untraced(error: Exception) -> TracerProvider:
+    """A provider of no consequence: it records nothing, and no variable can make it fail."""
+    logger.error("The app is not traced: %s.", str(error).rstrip(".") or type(error).__name__)
+    unset = SpanLimits.UNSET
+    limits = SpanLimits(
+        max_attributes=unset,
+        max_events=unset,
+        max_links=unset,
+        max_span_attributes=unset,
+        max_event_attributes=unset,
+        max_link_attributes=unset,
+        max_attribute_length=unset,
+        max_span_attribute_length=unset,
+    )
+    return TracerProvider(sampler=ALWAYS_OFF, resource=Resource.get_empty(), span_limits=limits, shutdown_on_exit=False)
 
 
 def shutdown() -> None:

@@ -82,15 +82,14 @@ def _encode(signal: Signal, items: Any) -> Any:
 
 def _collector_of(database_url: str) -> "Collector":
     from otel_llm.collector import Collector
-    from otel_llm.config import Settings
+    from otel_llm.config_sources import load_settings
 
     with _lock:
         if database_url in _of_parent:
             raise StoreBusy(f"{safe_url(database_url)} belongs to the process this one was forked from.")
         collector, users = _open.get(database_url, (None, 0))
         if collector is None:
-            settings: dict[str, Any] = {"database_url": database_url}  # all others from OTEL_LLM_* variables
-            collector = Collector(Settings(**settings))
+            collector = Collector(load_settings({"database_url": database_url}))  # all others from OTEL_LLM_* variables
             collector.start()
         _open[database_url] = collector, users + 1
         return collector

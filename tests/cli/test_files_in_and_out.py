@@ -4,6 +4,9 @@ import csv
 import gzip
 import json
 import struct
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,6 +21,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from otel_llm.cli.main import main
 from otel_llm.cli.otlp_files import read_requests
 
+ROOT = Path(__file__).parents[2]
 TRACES = 30
 
 
@@ -157,6 +161,8 @@ def test_every_kind_of_file_is_read(name: str, tmp_path: Path) -> None:
         (b'{"hello": 1}', "holds no resourceSpans"),
         (b"\xff\xff\xff\xff\xff", "protobuf"),
         (gzip.compress(b"{}" * 50)[:-9], "bad.json"),
+        (b'{"resourceSpans":' + b"[" * 100_000 + b"]" * 100_000 + b"}", "nested too deeply"),
+        (b'{"resourceSpans":[]}\n{"resourceSpans":' + b"[" * 100_000 + b"]" * 100_000 + b"}", "line 2: nested too deeply"),
     ],
 )
 def test_a_bad_file_is_named_in_one_sentence(
@@ -211,3 +217,64 @@ def test_parquet_needs_a_file(demo_store: Path) -> None:
     done = otel_llm("export", "--format", "parquet", "--database-url", f"duckdb:///{demo_store}")
     assert done.exit_code == 2
     assert "--output" in done.output
+
+
+@pytest.mark.parametrize("form", ["csv", "otlp-json", "parquet"])
+def test_a_folder_that_is_not_there_is_named(form: str, demo_store: Path, tmp_path: Path) -> None:
+    file = tmp_path / "nowhere" / "spans"
+    done = otel_llm("export", "--format", form, "-o", file, "--database-url", f"duckdb:///{demo_store}")
+    assert done.exit_code == 2
+    assert f"there is no folder {file.parent}" in done.output
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full on this system")
+def test_a_full_disk_is_told_in_one_sentence(demo_store: Path) -> None:
+    done = otel_llm("export", "--format", "csv", "-o", "/dev/full", "--database-url", f"duckdb:///{demo_store}")
+    assert done.exit_code == 1
+    assert "/dev/full cannot be written: No space left on device" in done.output
+
+
+def test_a_reader_that_leaves_early_ends_export_quietly(demo_store: Path) -> None:
+    command = f"{sys.executable} -m otel_llm.cli.main export --format otlp-json --database-url duckdb:///{demo_store}"
+    done = subprocess.run(
+        ["/bin/sh", "-c", f"{command} | head -c 10"], capture_output=True, text=True, timeout=60, check=False, cwd=ROOT
+    )
+    assert len(done.stdout) == 10
+    assert "Traceback" not in done.stderr
+
+
+WRONG_PORTS = {
+    "gRPC port, HTTP spoken": ("grpc", "http/protobuf", "it speaks gRPC"),
+    "HTTP port, gRPC spoken": ("http", "grpc", "it speaks HTTP"),
+    "TLS spoken to a plain port": ("http", "tls", "without TLS"),
+}
+
+
+@pytest.mark.parametrize(
+    ("command", "mistake"), [*(("send", mistake) for mistake in WRONG_PORTS), ("demo", next(iter(WRONG_PORTS)))]
+)
+def test_a_port_that_speaks_otherwise_is_recognised(
+    command: str, mistake: str, exported: Path, send_collector: CollectorProcess
+) -> None:
+    port, protocol, sentence = WRONG_PORTS[mistake]
+    endpoint = send_collector.grpc_url if port == "grpc" else send_collector.http_url
+    endpoint, protocol = (endpoint.replace("http:", "https:"), "http/protobuf") if protocol == "tls" else (endpoint, protocol)
+    what = [exported] if command == "send" else ["--traces", "1"]
+    done = otel_llm(command, "--endpoint", endpoint, "--protocol", protocol, *what)
+    assert done.exit_code == 1
+    assert sentence in done.output
+
+
+def test_send_waits_for_a_receiver_that_is_starting_but_not_for_ever(exported: Path) -> None:
+    started = time.monotonic()
+    done = otel_llm("send", "--endpoint", "http://127.0.0.1:9", exported)
+    assert done.exit_code == 1
+    assert "after 4 tries" in done.output
+    assert 2 < time.monotonic() - started < 10
+
+
+def test_an_empty_database_file_is_explained(tmp_path: Path) -> None:
+    (tmp_path / "empty.duckdb").touch()
+    done = otel_llm("demo", "--traces", "1", "--database-url", f"duckdb:///{tmp_path}/empty.duckdb")
+    assert done.exit_code == 1
+    assert "is an empty file. Delete it" in done.output

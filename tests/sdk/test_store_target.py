@@ -6,7 +6,11 @@ from typing import Any
 import duckdb
 import pytest
 from collector_process import CollectorProcess
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 
+from otel_llm.sdk.destination import destination
+from otel_llm.sdk.exporters import OtelLLMSpanExporter
 from tests.sdk.app_process import run_app
 
 CALLS = """
@@ -128,3 +132,37 @@ def test_logs_and_metrics_go_into_the_same_store(tmp_path: Path) -> None:
     with duckdb.connect(f"{tmp_path}/llm.duckdb", read_only=True) as connection:
         assert connection.execute("select count(*) from spans").fetchone() == (1,)
         assert connection.execute("select name from metric_points").fetchall() == [("gen_ai.client.token.usage",)]
+
+
+def test_a_store_in_memory_is_warned_of(caplog: pytest.LogCaptureFixture) -> None:
+    exporter = OtelLLMSpanExporter(destination(database_url="duckdb://"))
+    provider = TracerProvider(shutdown_on_exit=False)
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    for _ in range(2):
+        provider.get_tracer("t").start_span("s").end()
+    provider.shutdown()
+    (record,) = caplog.records
+    assert "duckdb:// is in memory" in record.message
+
+
+@pytest.mark.parametrize(
+    ("url", "variables", "said"),
+    [
+        ("nonsense", {}, "is not a URL"),
+        ("sqlite:///x.db", {}, "no engine for sqlite:// URLs"),
+        ("duckdb:////nowhere/at/all.duckdb", {}, "cannot open /nowhere/at/all.duckdb"),
+        ("duckdb://", {"OTEL_LLM_COMMIT_MAX_SPANS": "many"}, "the environment variable OTEL_LLM_COMMIT_MAX_SPANS is 'many'"),
+    ],
+)
+def test_a_store_that_cannot_be_is_said_once(
+    url: str, variables: dict[str, str], said: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    provider = TracerProvider(shutdown_on_exit=False)
+    provider.add_span_processor(SimpleSpanProcessor(OtelLLMSpanExporter(destination(database_url=url))))
+    for _ in range(3):
+        provider.get_tracer("t").start_span("s").end()
+    provider.shutdown()
+    (record,) = caplog.records
+    assert said in record.message

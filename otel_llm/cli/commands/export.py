@@ -43,26 +43,34 @@ def command(
       otel-llm export --format otlp-json -o spans.jsonl && otel-llm send --endpoint http://other:4318 spans.jsonl
     """
     import sys
+    from contextlib import closing
 
     from otel_llm.cli.call_options import time_ns
     from otel_llm.cli.server_client import ServerClient
     from otel_llm.cli.span_files import TEXT_FORMATS, write_parquet
     from otel_llm.cli.store_options import reach
     from otel_llm.cli.stored_spans import stored_spans
-    from otel_llm.errors import ConfigError, StoreBusy
+    from otel_llm.errors import ConfigError, StoreBusy, StoreError
 
     if form == "parquet" and output is None:
         raise ConfigError("parquet is not text: name a file with --output")
+    if output is not None and not output.parent.is_dir():
+        raise ConfigError(f"--output: there is no folder {output.parent}")
     with reach(store) as found:
         if isinstance(found, ServerClient):
             raise StoreBusy("export reads the store itself: stop the server that owns the file, or export a copy of it")
-        pages = stored_spans(found, project, time_ns(start, "--from"), time_ns(end, "--to"), calls_only=calls_only)
-        if form == "parquet":
-            assert output is not None  # noqa: S101 asked above
-            count = write_parquet(pages, output)
-        elif output is None:
-            count = TEXT_FORMATS[form](pages, sys.stdout)
-        else:
-            with output.open("w", encoding="utf-8", newline="") as file:
-                count = TEXT_FORMATS[form](pages, file)
+        times = time_ns(start, "--from"), time_ns(end, "--to")
+        with closing(stored_spans(found, project, *times, calls_only=calls_only)) as pages:
+            try:
+                if output is None:
+                    count = TEXT_FORMATS[form](pages, sys.stdout)
+                elif form == "parquet":
+                    count = write_parquet(pages, output)
+                else:
+                    with output.open("w", encoding="utf-8", newline="") as file:
+                        count = TEXT_FORMATS[form](pages, file)
+            except BrokenPipeError:
+                raise  # whoever read standard output has seen enough; click ends the command quietly
+            except OSError as error:
+                raise StoreError(f"{output or 'standard output'} cannot be written: {error.strerror or error}") from None
     click.echo(f"{count:,} spans exported.", err=True)

@@ -132,6 +132,8 @@ class DuckDBEngine(Engine):
                 f"{self.path} is in use by another process (a DuckDB file has one owner). Stop that process, talk to it over "
                 "its API, or point --database-url at another file or at PostgreSQL."
             )
+        if "not a valid DuckDB" in text and not os.path.getsize(self.path):
+            return StoreMismatch(f"{self.path} is an empty file. Delete it, and a store is made in its place.")
         if "not a valid DuckDB" in text:
             return StoreMismatch(f"{self.path} is not a DuckDB database. Point --database-url at another file.")
         if "newer version" in text or "version number" in text:
