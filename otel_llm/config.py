@@ -88,7 +88,7 @@ class Settings(BaseSettings):
     related_margin_s: int = Field(3600, gt=0)
     """How far from a batch's own times its duplicates and relatives are looked for."""
     retention: Retention = ()
-    """How long spans are kept: ages and store sizes such as 90d or 90d,20GB,team-a=7d. Nothing given keeps everything."""
+    """How long what was received is kept: ages and sizes such as 90d or 90d,20GB,team-a=7d,team-a=5GB. Default: for ever."""
     retention_interval_s: Seconds = 300.0
     """Time between two retention runs."""
 

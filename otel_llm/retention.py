@@ -1,14 +1,15 @@
-"""What ``--retention`` says: how long, and up to which size, spans are kept."""
+"""What ``--retention`` says: how long, and up to which size, what was received is kept."""
 
 from typing import NamedTuple
 
 from otel_llm.quantities import BYTES, SECONDS, seconds, size
 
-RETENTION_FORM = "limits such as 90d, 20GB, 90d,20GB or 30d,team-a=7d"
+RETENTION_FORM = "limits such as 90d, 20GB, 90d,20GB or 30d,team-a=7d,team-a=5GB"
 
 
 class RetentionRule(NamedTuple):
-    """One limit. ``project`` None is every project without an age of its own; a size is always that of the whole store."""
+    """One limit. ``project`` None is every project without an age of its own, or the size of the whole store; the size of a
+    project is its share of the store, by its rows."""
 
     project: str | None
     max_age_s: float | None
@@ -16,7 +17,7 @@ class RetentionRule(NamedTuple):
 
 
 def parse_rule(text: str) -> RetentionRule:
-    """``90d`` (age), ``20GB`` (size of the store) or ``team-a=7d`` (age in one project). Raises ValueError."""
+    """``90d`` (age), ``20GB`` (size of the store), ``team-a=7d`` or ``team-a=5GB`` (in one project). Raises ValueError."""
     project, separator, limit = text.rpartition("=")
     project = project.strip()
     if separator and not project:
@@ -29,7 +30,5 @@ def parse_rule(text: str) -> RetentionRule:
             raise ValueError("an age above zero")
         return RetentionRule(project or None, age, None)
     if unit in BYTES and unit != "m":
-        if project:
-            raise ValueError("a size for the whole store; a project takes an age, as in team-a=7d")
-        return RetentionRule(None, None, size(limit))
+        return RetentionRule(project or None, None, size(limit))
     raise ValueError(f"expected {RETENTION_FORM}")

@@ -22,14 +22,13 @@ from otel_llm.access.keys import DEFAULT_SCOPES, Key
 from otel_llm.collector import Collector
 from otel_llm.errors import PermissionDenied
 from otel_llm.pricing.repricing import Run
+from otel_llm.store import retention
 from query_api import repricing
 from query_api.answers import answer
 from query_api.errors import ApiError
 
 MAX_AUDIT_ENTRIES = 1000
 MAX_GRACE_S = 30 * 86_400.0
-PURGE_STEP = 50_000
-"""Spans deleted in one transaction: short enough that ingest does not notice."""
 
 Document = dict[str, Any]
 
@@ -129,9 +128,7 @@ def blueprint(collector: Collector) -> Blueprint:
         document = documents.project_document(door.register.delete_project(name, actor=_actor(caller)))
         door.refresh()
         if request.args.get("purge") == "true":
-            deleted = 0
-            while step := collector.engine.delete_spans(name, 2**63 - 1, PURGE_STEP):
-                deleted += step
+            deleted = retention.purge(collector.engine, name).spans
             document["spans_deleted"] = deleted
             door.register.note("project.purge", actor=_actor(caller), project=name, detail={"spans_deleted": deleted})
         return document, 200

@@ -13,11 +13,10 @@ from otel_llm.access import Register, documents
 from otel_llm.access.audit import OPERATOR
 from otel_llm.cli.server_client import ServerClient, ServerError
 from otel_llm.cli.store_options import StoreOptions, reach
+from otel_llm.store import retention
 from otel_llm.store.engines.base import Engine
 
 Document = dict[str, Any]
-PURGE_STEP = 50_000
-"""Spans deleted in one transaction: short enough that nothing else waits long."""
 
 
 class KeyDesk(Protocol):
@@ -87,17 +86,11 @@ class StoreDesk:
     def delete_project(self, name: str, *, purge: bool) -> Document:
         document = documents.project_document(self._register.delete_project(name, actor=OPERATOR))
         if purge:
-            document["spans_deleted"] = self._purge(name)
+            document["spans_deleted"] = retention.purge(self._engine, name).spans
             self._register.note(
                 "project.purge", actor=OPERATOR, project=name, detail={"spans_deleted": document["spans_deleted"]}
             )
         return document
-
-    def _purge(self, name: str) -> int:
-        deleted = 0
-        while step := self._engine.delete_spans(name, 2**63 - 1, PURGE_STEP):
-            deleted += step
-        return deleted
 
     def audit(self, project: str | None, limit: int) -> list[Document]:
         return [documents.audit_document(entry) for entry in self._register.audit_entries(project, limit)]

@@ -11,11 +11,13 @@ a pure function of everything known about the traces concerned, so neither arriv
 4. *Across traces* of a project: of what is left in each trace, records with the same response id (own, else taken over) are one
    call when one's interval contains the other's, give or take a second. Kept is the inner one when it has usage.
 
+A response id that more than :data:`MOST_SHARING` calls have is a constant and identifies nothing: rule 4 leaves it aside.
+
 A rule looks at two records at a time, and a record that loses once is not counted. Following the winners always ends at a
 counted call: each step leads from no usage to usage, or deeper into the tree, or (across traces) along one order.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -29,6 +31,11 @@ from otel_llm.spans import CALL_ROLES, SlimSpan, SpanKey
 __all__ = ["ONLY_CALL", "Decision", "decide", "restore", "takeover"]
 
 TraceKey = tuple[str, bytes]
+ResponseKey = tuple[str, str]
+
+MOST_SHARING = 32
+"""Records of one call are a few, even through several proxies. Some servers give every answer the same response id; comparing
+each call with all others would make every commit slower than the one before."""
 
 
 class Decision(NamedTuple):
@@ -59,12 +66,13 @@ _KEPT = {
 """Reason of the nearest donor -> reason of the counted call."""
 
 
-def decide(spans: Sequence[SlimSpan]) -> dict[SpanKey, Decision]:
+def decide(spans: Sequence[SlimSpan], constants: Collection[ResponseKey] = ()) -> dict[SpanKey, Decision]:
     """A decision for every call among the spans.
 
     ``spans`` are all known spans, calls and others (their parent links matter), of the traces concerned; a trace that shares
-    a response id with one of them is concerned too. What a stored span took over earlier (``filled``) is left aside. Near
-    linear in the number of spans; hostile parent links (to itself, in circles, to nothing) are harmless.
+    a response id with one of them is concerned too, unless the id is one of ``constants``. What a stored span took over
+    earlier (``filled``) is left aside. Near linear in the number of spans; hostile parent links (to itself, in circles, to
+    nothing) are harmless.
     """
     edges: dict[SpanKey, Edge] = {}
     calls: dict[SpanKey, SlimSpan] = {}
@@ -79,7 +87,7 @@ def decide(spans: Sequence[SlimSpan]) -> dict[SpanKey, Decision]:
             calls[key] = call
             decisions[key] = verdict
     clusters = _clusters(edges, calls)
-    if _add_crossings(calls, clusters, edges):
+    if _add_crossings(calls, clusters, edges, constants):
         clusters = _clusters(edges, calls)
     for keeper, donors in clusters.items():
         reason = _KEPT[edges[donors[0]].reason]
@@ -142,14 +150,19 @@ def _distance(keeper: SlimSpan, calls: dict[SpanKey, SlimSpan], donor: SpanKey) 
     return span.trace_id != keeper.trace_id, apart, donor
 
 
-def _add_crossings(calls: dict[SpanKey, SlimSpan], clusters: dict[SpanKey, list[SpanKey]], edges: dict[SpanKey, Edge]) -> bool:
+def _add_crossings(
+    calls: dict[SpanKey, SlimSpan],
+    clusters: dict[SpanKey, list[SpanKey]],
+    edges: dict[SpanKey, Edge],
+    constants: Collection[ResponseKey],
+) -> bool:
     """Adds the edges across traces; True when there are any."""
     groups: dict[tuple[str, str, str], list[SlimSpan]] = {}
     for key, call in calls.items():
         if key not in edges:
             records = (call, *(calls[donor] for donor in clusters.get(key, ())))
             response = next((record.response_id for record in records if record.response_id is not None), None)
-            if response is not None:
+            if response is not None and (call.project, response) not in constants:
                 groups.setdefault((call.project, call.role, response), []).append(call)
     before = len(edges)
     for group in groups.values():

@@ -12,12 +12,13 @@ for each span until one is asked for. The oldest generation leaves as a whole.
 
 from array import array
 from bisect import bisect_right
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Collection, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import repeat
 from typing import Any, Final, NamedTuple
 
+from otel_llm.conventions.counting import MOST_SHARING
 from otel_llm.spans import CALL_ROLES, SlimSpan, SpanBatch, SpanKey
 from otel_llm.store.engines.base import ResponseKey, TraceKey
 
@@ -35,7 +36,7 @@ _WORD_BITS = _FILTER_WORDS.bit_length() - 1
 def _patterns() -> list[int]:
     """Words with six bits set, drawn once by a fixed rule: what a key sets in each of its two words."""
     state = 0x9E3779B97F4A7C15
-    found = []
+    found: list[int] = []
     while len(found) < 2048:
         bits: set[int] = set()
         while len(bits) < 6:
@@ -84,11 +85,22 @@ class _Filter:
         return found
 
 
+_START = SlimSpan._fields.index("start_ns")
+
+
 class _Chunk(NamedTuple):
     """Rows that were taken in together: place of the first in its generation, and the columns of their slim form."""
 
     first: int
     columns: tuple[Sequence[Any], ...]
+
+
+class _Gone(NamedTuple):
+    """The first ``rows`` rows of a generation that started until a time are no longer stored; ``project`` None is any."""
+
+    project: str | None
+    until_ns: int
+    rows: int
 
 
 class _Range(NamedTuple):
@@ -130,14 +142,16 @@ class _Index(dict[Any, int]):
 class _Generation:
     """Some tens of thousands of rows, in the order they came."""
 
-    __slots__ = ("_chunks", "_firsts", "asked", "latest", "responses", "size", "traces")
+    __slots__ = ("_chunks", "_firsts", "_gone", "asked", "earliest", "latest", "responses", "size", "traces")
 
     def __init__(self) -> None:
         self._chunks: list[_Chunk] = []
         self._firsts: list[int] = []
+        self._gone: list[_Gone] = []
         self.size = 0
+        self.earliest = 0
         self.latest = 0
-        """Latest start of a row."""
+        """First and last start of a row."""
         self.traces = _Index()
         self.responses = _Index()
         self.asked: dict[TraceKey | ResponseKey, _Range] = {}
@@ -151,7 +165,10 @@ class _Generation:
         self._chunks.append(_Chunk(self.size, tuple(batch[name] for name in SlimSpan._fields)))
         self._firsts.append(self.size)
         self.size += batch.size
-        self.latest = max(self.latest, max(batch["start_ns"]))
+        starts = batch["start_ns"]
+        first, last = min(starts), max(starts)
+        self.earliest = first if self.size == batch.size else min(self.earliest, first)
+        self.latest = max(self.latest, last)
         self.traces.extend(list(zip(projects, batch["trace_id"], strict=True)))
         self.responses.extend(
             [
@@ -160,12 +177,27 @@ class _Generation:
             ]
         )
 
-    def slim(self, place: int) -> SlimSpan:
-        """The row at a place."""
-        chunk = self._chunks[bisect_right(self._firsts, place) - 1]
-        return SlimSpan(*(column[place - chunk.first] for column in chunk.columns))
+    def deleted(self, project: str | None, until_ns: int) -> None:
+        """The rows of a project that started until a time are no longer stored."""
+        if self.size and self.earliest <= until_ns:
+            self._gone = [each for each in self._gone if project not in (None, each.project) or each.until_ns > until_ns]
+            self._gone.append(_Gone(project, until_ns, self.size))
 
-    def keys(self) -> Iterator[Collection[Hashable]]:
+    def slim(self, place: int, start_from: int, start_to: int) -> SlimSpan | None:
+        """The row at a place; None when it starts outside of the range or was deleted."""
+        chunk = self._chunks[bisect_right(self._firsts, place) - 1]
+        row = place - chunk.first
+        start_ns = chunk.columns[_START][row]
+        if not start_from <= start_ns <= start_to:
+            return None
+        found = SlimSpan(*(column[row] for column in chunk.columns))
+        if any(
+            place < gone.rows and start_ns <= gone.until_ns and gone.project in (None, found.project) for gone in self._gone
+        ):
+            return None
+        return found
+
+    def key_sets(self) -> Iterator[Collection[Hashable]]:
         """All keys of its rows."""
         yield self.traces.keys()
         self.responses.pop(None, None)
@@ -196,19 +228,36 @@ class RecentSpans:
         spans: dict[SpanKey, SlimSpan] = {}
         asked_traces, asked_responses = frozenset(traces), frozenset(responses)
         # The newest version of a row is the last; by its trace it is found wherever it is, by a response id an old one may be.
-        for by_trace in (False, True):
-            for generation in self._generations:
-                index = generation.traces if by_trace else generation.responses
-                for key in index.keys() & (asked_traces if by_trace else asked_responses):
-                    for place in reversed(list(index.places(key))):
-                        slim = generation.slim(place)
-                        if start_from <= slim.start_ns <= start_to:
-                            spans[slim.key] = slim
+        sharing = self._sharing(asked_responses, start_from, start_to)
+        for calls in sharing.values():
+            spans.update(calls)
+        for generation in self._generations:
+            for key in generation.traces.keys() & asked_traces:
+                for place in reversed(list(generation.traces.places(key))):
+                    slim = generation.slim(place, start_from, start_to)
+                    if slim is not None:
+                        spans[slim.key] = slim
         return Known(
             list(spans.values()),
             self._to_ask(traces, start_from, start_to),
-            self._to_ask(responses, start_from, start_to),
+            self._to_ask([key for key in responses if len(sharing.get(key, ())) <= MOST_SHARING], start_from, start_to),
         )
+
+    def _sharing(
+        self, responses: frozenset[ResponseKey], start_from: int, start_to: int
+    ) -> dict[ResponseKey, dict[SpanKey, SlimSpan]]:
+        """The newest calls with each response id, as many as show that one is a constant."""
+        sharing: dict[ResponseKey, dict[SpanKey, SlimSpan]] = {}
+        for generation in reversed(self._generations):
+            for key in generation.responses.keys() & responses:
+                calls = sharing.setdefault(key, {})
+                for place in generation.responses.places(key):
+                    if len(calls) > MOST_SHARING:
+                        break
+                    slim = generation.slim(place, start_from, start_to)
+                    if slim is not None:
+                        calls.setdefault(slim.key, slim)
+        return sharing
 
     def _to_ask(self, keys: Collection[Any], start_from: int, start_to: int) -> list[Any]:
         """The keys of which the database may hold rows within the range that memory does not."""
@@ -241,8 +290,10 @@ class RecentSpans:
         """Takes in the database's answer for keys it was asked for."""
         newest = self._newest()
         told = _Range(start_from, start_to)
+        sharing = Counter((slim.project, slim.response_id) for slim in found if slim.is_call)
         newest.asked.update(dict.fromkeys(traces, told))
-        newest.asked.update(dict.fromkeys(responses, told))
+        # of a constant the database has told enough, not all
+        newest.asked.update((key, told) for key in responses if sharing[key] <= MOST_SHARING)
         if found:
             columns = dict(zip(SlimSpan._fields, map(list, zip(*found, strict=True)), strict=True))
             newest.add(SpanBatch.of_columns(columns, len(found)))
@@ -252,9 +303,11 @@ class RecentSpans:
         for batch in batches:
             self._newest().add(batch)
 
-    def forget_all(self, stored_until: int) -> None:
-        """Starts anew, after rows were deleted behind our back; the database is asked for all up to ``stored_until``."""
-        self.__init__(max(stored_until, self._stored_until), self._capacity)  # type: ignore[misc] # same object, fresh state
+    def deleted(self, project: str | None, until_ns: int) -> None:
+        """Takes in that the spans of a project (None: of every one) that started until a time are no longer stored. All the
+        rest stays known, so that nothing more need be asked."""
+        for generation in self._generations:
+            generation.deleted(project, until_ns)
 
     def _newest(self) -> _Generation:
         """The generation that takes in what comes; what is too much leaves for the filters."""
@@ -265,7 +318,7 @@ class RecentSpans:
             generations.append(_Generation())
             if len(generations) > GENERATIONS:
                 oldest = generations.popleft()
-                for keys in oldest.keys():
+                for keys in oldest.key_sets():
                     if not self._filters or self._filters[-1].keys >= _FILTER_KEYS:
                         self._filters.append(_Filter())
                     self._filters[-1].add(keys, oldest.latest)

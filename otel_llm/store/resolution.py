@@ -5,6 +5,7 @@ which are duplicates, and which stored rows change because a relative arrived. T
 :mod:`otel_llm.conventions.counting`.
 """
 
+from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from itertools import chain
@@ -12,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from otel_llm.conventions.counting import ONLY_CALL, Decision, decide, restore, takeover
+from otel_llm.conventions.counting import MOST_SHARING, ONLY_CALL, Decision, decide, restore, takeover
 from otel_llm.conventions.nesting import may_mirror
 from otel_llm.spans import CALL_ROLES, SlimSpan, SpanBatch, SpanKey
 from otel_llm.store.engines.base import Change, ResponseKey, TraceKey, WriteSession
@@ -59,21 +60,30 @@ class _Stored:
         self._traces: set[TraceKey] = set()
         self._responses: set[ResponseKey] = set()
         self.by_key: dict[SpanKey, SlimSpan] = {}
+        self.sharing: Counter[ResponseKey] = Counter()
+        """Stored calls with a response id; beyond MOST_SHARING there may be more."""
 
     def load(self, traces: Collection[TraceKey], responses: Collection[ResponseKey]) -> None:
-        """Loads traces, calls of other traces that share a response id, and the traces of those."""
+        """Loads traces, calls of other traces that share a response id, and the traces of those.
+
+        Where a response id is a constant already, the other traces are left alone: the commit that made it one has decided
+        their calls without it.
+        """
         for _ in range(_MAX_ROUNDS):
             new_traces = [trace for trace in traces if trace not in self._traces]
             new_responses = [response for response in responses if response not in self._responses]
             if not new_traces and not new_responses:
-                return
+                break
             self._traces.update(new_traces)
             self._responses.update(new_responses)
             found = self._session.related(new_traces, new_responses, *self._range)
-            for slim in found:
-                self.by_key[slim.key] = slim
-            traces = {(slim.project, slim.trace_id) for slim in found}
-            responses = {(slim.project, slim.response_id) for slim in found if slim.response_id and slim.is_call}
+            answers = [(slim, (slim.project, slim.response_id)) for slim in found if slim.response_id and slim.is_call]
+            self.sharing.update(response for slim, response in answers if slim.key not in self.by_key)
+            self.by_key.update((slim.key, slim) for slim in found)
+            traces = {slim.key[:2] for slim, response in answers if self.sharing[response] <= MOST_SHARING}
+            responses = {response for _, response in answers}
+        if any(calls > MOST_SHARING for calls in self.sharing.values()):
+            self.by_key = {key: slim for key, slim in self.by_key.items() if (key[0], key[1]) in self._traces}
 
     def fetch(self, keys: Collection[SpanKey]) -> SpanBatch:
         return self._session.fetch(keys, *self._range)
@@ -135,7 +145,11 @@ def _count(batch: SpanBatch, keys: list[SpanKey], rows: list[int], stored: _Stor
     """Writes counting decisions into the batch's rows; returns the stored rows that change, in full."""
     roles = batch["role"]
     calls = [row for row in rows if roles[row] in CALL_ROLES]
-    contested = set() if _all_apart(batch, calls, stored.by_key) else _contested(batch, keys, calls, stored.by_key)
+    constants: set[ResponseKey] = set()
+    contested: set[TraceKey] = set()
+    if not _all_apart(batch, calls, stored.by_key):
+        constants = _constants(batch, keys, calls, stored)
+        contested = _contested(batch, keys, calls, stored.by_key, constants)
     if "filled" in batch.columns:
         # A commit that is tried again finds what the first attempt filled in: settling clears it.
         contested.update((keys[row][0], keys[row][1]) for row in calls if batch["filled"][row])
@@ -148,7 +162,7 @@ def _count(batch: SpanBatch, keys: list[SpanKey], rows: list[int], stored: _Stor
     in_batch = {keys[row]: row for row in own_rows}
     for row, slim in zip(own_rows, batch.take(own_rows).slim(), strict=True):
         slims[keys[row]] = slim
-    decisions = decide(list(slims.values()))
+    decisions = decide(list(slims.values()), constants)
     members = _rows_needed(decisions, slims, in_batch)
     fetched = stored.fetch(members) if members else SpanBatch()
     in_fetched = {fetched.key(row): row for row in range(fetched.size)}
@@ -167,7 +181,21 @@ def _all_apart(batch: SpanBatch, calls: Sequence[int], stored: dict[SpanKey, Sli
     return not any(may_mirror(kind, scope) for kind, scope in {(kinds[row], scopes[row]) for row in calls})
 
 
-def _contested(batch: SpanBatch, keys: list[SpanKey], calls: list[int], stored: dict[SpanKey, SlimSpan]) -> set[TraceKey]:
+def _constants(batch: SpanBatch, keys: list[SpanKey], calls: list[int], stored: _Stored) -> set[ResponseKey]:
+    """Response ids that more than MOST_SHARING calls have, of the store and the batch together."""
+    response_ids = batch["response_id"]
+    answers = [response_ids[row] for row in calls]
+    most_of_one = len(answers) - len(set(answers)) + 1
+    if most_of_one + max(stored.sharing.values(), default=0) <= MOST_SHARING:
+        return set()
+    sharing = stored.sharing.copy()
+    sharing.update((keys[row][0], response_ids[row]) for row in calls if response_ids[row] and keys[row] not in stored.by_key)
+    return {response for response, calls_with_it in sharing.items() if calls_with_it > MOST_SHARING}
+
+
+def _contested(
+    batch: SpanBatch, keys: list[SpanKey], calls: list[int], stored: dict[SpanKey, SlimSpan], constants: Collection[ResponseKey]
+) -> set[TraceKey]:
     """Traces whose calls may be copies of each other; every call of another trace is its own only record.
 
     Calls are copies only when they share a response id or one of them has none, or when a server mirrors a client: a trace
@@ -184,7 +212,7 @@ def _contested(batch: SpanBatch, keys: list[SpanKey], calls: list[int], stored: 
     several: set[TraceKey] = set()
     unclear: set[TraceKey] = set()
     contested: set[TraceKey] = set()
-    first_of: dict[ResponseKey, TraceKey] = {}
+    first_of: dict[tuple[str | bytes, ...], TraceKey] = {}
     for (project, trace_id, _), (response_id, look) in chain(own.items(), older):
         trace = (project, trace_id)
         if trace in seen:
@@ -194,10 +222,24 @@ def _contested(batch: SpanBatch, keys: list[SpanKey], calls: list[int], stored: 
         if response_id is None or look:
             unclear.add(trace)
         if response_id is not None:
-            first = first_of.setdefault((project, response_id), trace)
+            answer: tuple[str | bytes, ...] = (project, response_id)
+            if answer in constants:  # compared within a trace only
+                answer = (project, response_id, trace_id)
+            first = first_of.setdefault(answer, trace)
             if first is not trace:
                 contested.update((first, trace))
+    if constants:  # calls that lost by, or took over by, an id that has become a constant are decided anew
+        contested.update(
+            (slim.project, slim.trace_id)
+            for slim in stored.values()
+            if slim.is_call and (slim.project, slim.response_id) in constants and not _alone(slim)
+        )
     return contested | (several & unclear)
+
+
+def _alone(slim: SlimSpan) -> bool:
+    """True for a stored call that stands for itself only."""
+    return slim.reason == ONLY_CALL.reason
 
 
 def _rows_needed(

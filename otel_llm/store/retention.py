@@ -11,14 +11,15 @@ import sqlalchemy as sa
 from otel_llm.access import audit
 from otel_llm.retention import RetentionRule
 from otel_llm.store import schema
-from otel_llm.store.engines.base import Engine
+from otel_llm.store.engines.base import RECORDS, Deleted, Engine
 
 log = logging.getLogger(__name__)
 
-STEP_SPANS = 20_000
-"""Spans deleted in one step: about 50 ms on DuckDB, which is how long a commit may have to wait for it."""
+STEP_ROWS = 20_000
+"""Rows deleted in one step: about 50 ms on DuckDB, which is how long a commit may have to wait for it."""
 KEPT_REJECTIONS = 100_000
 """Newest rejections (and copies that came again) that are kept whatever the rules: the audit of single items is bounded."""
+_PURGE_STEP_ROWS = 50_000  # somebody waits for it
 _SLACK = 1.1  # so that a full table is not trimmed by a few rows each time
 _PAUSE = 2.0  # between two steps, as a multiple of the step: at least two thirds of the time belong to ingest
 _NS = 1_000_000_000
@@ -53,13 +54,13 @@ class Retention:
             except Exception:
                 log.exception("retention run failed, the next one is in %.0f s", self._interval_s)
 
-    def apply(self, now_ns: int) -> int:
-        """One run at a given time; returns how many spans were deleted. Writes one audit entry when there were any."""
-        deleted = self._by_age(now_ns) + self._by_size()
+    def apply(self, now_ns: int) -> Deleted:
+        """One run at a given time. Writes one audit entry when anything was deleted."""
+        deleted = self._by_age(now_ns).plus(self._by_size())
         if deleted:
-            log.info("retention deleted %d spans", deleted)
+            log.info("retention deleted %d spans and %d other records", *deleted)
             with self._engine.sql.begin() as connection:
-                audit.record(connection, "retention.run", actor=audit.SERVER, detail={"spans": deleted})
+                audit.record(connection, "retention.run", actor=audit.SERVER, detail=deleted._asdict())
         return deleted
 
     def trim_rejections(self, keep: int = KEPT_REJECTIONS) -> None:
@@ -73,62 +74,82 @@ class Retention:
             oldest = int(connection.execute(sa.select(sa.func.min(newest.c.time_ns))).scalar_one())
         self._engine.delete_rejections(oldest)
 
-    def _by_age(self, now_ns: int) -> int:
+    def _by_age(self, now_ns: int) -> Deleted:
         ages = {rule.project: rule.max_age_s for rule in self._rules if rule.max_age_s is not None}
         general = ages.pop(None, None)
-        deleted = sum(self._older(project, now_ns - int(age * _NS)) for project, age in ages.items())
+        deleted = Deleted()
+        for project, age in ages.items():
+            deleted = deleted.plus(self._delete(project, now_ns - int(age * _NS)))
         if general is None:
             return deleted
         cutoff = now_ns - int(general * _NS)
-        if not ages:
-            return deleted + self._older(None, cutoff)
-        others = [project for project in self._projects(cutoff) if project not in ages]
-        return deleted + sum(self._older(project, cutoff) for project in others)
-
-    def _by_size(self) -> int:
-        limits = [rule.max_bytes for rule in self._rules if rule.max_bytes is not None]
-        if not limits:
-            return 0
-        deleted = 0
-        while (used := self._engine.used_bytes()) > min(limits):
-            excess = math.ceil(self._count() * (1 - min(limits) / used))
-            step = self._oldest(excess)
-            deleted += step
-            if not step:
-                break
+        for project in (each for each in self._projects(cutoff) if each not in ages) if ages else [None]:
+            deleted = deleted.plus(self._delete(project, cutoff))
         return deleted
 
-    def _oldest(self, count: int) -> int:
-        """Deletes about so many of the oldest spans, then has the freed space given back."""
-        deleted = 0
-        while deleted < count and (step := self._step(None, _END_OF_TIME)):
-            deleted += step
-        if deleted:
-            self._engine.checkpoint()
+    def _by_size(self) -> Deleted:
+        deleted = Deleted()
+        for rule in sorted(self._rules, key=lambda rule: rule.project is None):  # the whole store last
+            if rule.max_bytes is None:
+                continue
+            while (used := self._used_bytes(rule.project)) > rule.max_bytes:
+                excess = math.ceil(self._count(rule.project) * (1 - rule.max_bytes / used))
+                step = self._delete(rule.project, _END_OF_TIME, excess)
+                deleted = deleted.plus(step)
+                if not step:
+                    break
         return deleted
 
-    def _count(self) -> int:
+    def _used_bytes(self, project: str | None) -> float:
+        """Bytes of the store, or a project's share of them by its rows: no engine knows the bytes of some rows of a table."""
+        used = self._engine.used_bytes()
+        if project is None:
+            return used
+        return used * self._count(project) / max(1, self._count(None))
+
+    def _count(self, project: str | None) -> int:
+        """Rows of a project, or of all of them."""
+        rows = 0
         with self._engine.sql.connect() as connection:
-            return int(connection.execute(sa.select(sa.func.count()).select_from(schema.spans)).scalar() or 0)
+            for table in (schema.metadata.tables[name] for name in ("spans", *RECORDS)):
+                count = sa.select(sa.func.count()).select_from(table)
+                rows += int(
+                    connection.execute(count if project is None else count.where(table.c.project == project)).scalar_one()
+                )
+        return rows
 
-    def _older(self, project: str | None, cutoff_ns: int) -> int:
-        deleted = 0
-        while step := self._step(project, cutoff_ns):
-            deleted += step
+    def _delete(self, project: str | None, before_ns: int, most: float = math.inf) -> Deleted:
+        """Deletes rows from before a time, the oldest first, about ``most`` of them, in bounded steps; then has the freed
+        space given back."""
+        deleted = Deleted()
+        while sum(deleted) < most and (step := self._step(project, before_ns)):
+            deleted = deleted.plus(step)
         if deleted:
             self._engine.checkpoint()
         return deleted
 
-    def _step(self, project: str | None, before_ns: int) -> int:
-        """One bounded deletion, and a pause; 0 when there is nothing left or the process stops."""
+    def _step(self, project: str | None, before_ns: int) -> Deleted:
+        """One bounded deletion, and a pause; nothing when there is nothing left or the process stops."""
         if self._stopping.is_set():
-            return 0
+            return Deleted()
         started = time.perf_counter()
-        deleted = self._engine.delete_spans(project, before_ns, STEP_SPANS)
+        deleted = self._engine.delete_oldest(project, before_ns, STEP_ROWS)
         self._stopping.wait(min((time.perf_counter() - started) * _PAUSE, 1.0))
         return deleted
 
     def _projects(self, before_ns: int) -> list[str]:
+        """Projects with anything from before a time."""
         spans = schema.spans.c
+        records = [schema.metadata.tables[name].c for name in RECORDS]
+        asked = [sa.select(spans.project).where(spans.start_ns < before_ns).distinct()]
+        asked += [sa.select(each.project).where(each.time_ns < before_ns).distinct() for each in records]
         with self._engine.sql.connect() as connection:
-            return list(connection.execute(sa.select(spans.project).where(spans.start_ns < before_ns).distinct()).scalars())
+            return sorted({project for each in asked for project in connection.execute(each).scalars()})
+
+
+def purge(engine: Engine, project: str) -> Deleted:
+    """Deletes everything that a project has received, in bounded steps."""
+    deleted = Deleted()
+    while step := engine.delete_oldest(project, _END_OF_TIME, _PURGE_STEP_ROWS):
+        deleted = deleted.plus(step)
+    return deleted

@@ -95,7 +95,7 @@ BAD_FILES = {
     "port_range": "api_port in {file} is 65536, but api_port must be a whole number from 0 to 65535",
     "flag_text": "require_tls in {file} is 'perhaps', but require_tls must be true or false",
     "retention_minutes": "retention in {file} is '5m', but retention must be limits such as 90d, 20GB, 90d,20GB or 30d,",
-    "retention_project_size": "retention in {file} is 'team-a=20GB', but retention must be limits",
+    "retention_project_only": "retention in {file} is '=20GB', but retention must be limits",
     "size_word": "max_message_bytes in {file} is 'lots', but max_message_bytes must be a size such as 500MB, 64MiB or 20GB",
     "timeout_zero": "query_timeout_s in {file} is 0, but query_timeout_s must be a duration such as 30s",
     "only_both": "only in {file} is 'both', but only must be one of receiver, api",

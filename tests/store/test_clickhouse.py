@@ -158,7 +158,7 @@ def test_retention_drops_whole_days(clickhouse: ClickHouseEngine) -> None:
     commit(
         clickhouse, *(span(trace=number, start_ns=today - 9 * DAY) for number in range(1, 50)), span(trace=99, start_ns=today)
     )
-    assert clickhouse.delete_spans(None, today - 2 * DAY, 10) == 49
+    assert clickhouse.delete_oldest(None, today - 2 * DAY, 10).spans == 49
     days = ask(
         clickhouse,
         "SELECT DISTINCT partition FROM system.parts WHERE active AND table = 'spans' AND database = currentDatabase()",

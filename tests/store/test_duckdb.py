@@ -11,11 +11,13 @@ import duckdb
 import pytest
 import sqlalchemy as sa
 
-from otel_llm.errors import StoreUnavailable
+from otel_llm.errors import StoreError, StoreUnavailable
+from otel_llm.store.engines.base import WriteSession
 from otel_llm.store.engines.duckdb import DuckDBEngine
+from otel_llm.store.resolution import resolve
 
-from .rows import span
-from .test_resolution import commit, stored
+from .rows import batch, span
+from .test_resolution import HOUR, commit, no_prices, stored
 
 
 @pytest.fixture
@@ -38,6 +40,12 @@ def full_disk() -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
+def invalidate(engine: DuckDBEngine) -> None:
+    """Has a reader make DuckDB give the database up."""
+    with full_disk(), pytest.raises(sa.exc.DBAPIError), engine.sql.connect() as connection:
+        connection.execution_options(isolation_level="AUTOCOMMIT").exec_driver_sql("CHECKPOINT")
+
+
 def test_a_store_whose_checkpoint_failed_goes_on_when_there_is_room_again(engine: DuckDBEngine) -> None:
     readers = engine.sql  # held by others since the start
     commit(engine, span(span_id=1))
@@ -51,10 +59,43 @@ def test_a_store_whose_checkpoint_failed_goes_on_when_there_is_room_again(engine
 
 def test_a_store_whose_database_was_invalidated_by_a_reader_goes_on(engine: DuckDBEngine) -> None:
     commit(engine, span(span_id=1))
-    with full_disk(), pytest.raises(sa.exc.DBAPIError), engine.sql.connect() as connection:
-        connection.execution_options(isolation_level="AUTOCOMMIT").exec_driver_sql("CHECKPOINT")
-    with pytest.raises(duckdb.FatalException):
-        commit(engine, span(span_id=2))
+    invalidate(engine)
+    commit(engine, span(span_id=2))
+    assert len(stored(engine)) == 2
+
+
+def test_a_store_that_nobody_writes_to_is_read_again_after_it_was_invalidated(engine: DuckDBEngine) -> None:
+    commit(engine, span(span_id=1))
+    invalidate(engine)
+    assert len(stored(engine)) == 1
+    commit(engine, span(span_id=2))
+    assert len(stored(engine)) == 2
+
+
+def test_a_database_invalidated_by_the_commit_at_hand_takes_that_commit_in_its_second_life(engine: DuckDBEngine) -> None:
+    commit(engine, span(span_id=1))
+    attempts: list[int] = []
+
+    def fails_once(session: WriteSession) -> int:
+        attempts.append(1)
+        resolution = resolve(batch(span(span_id=2)), [("default", (1).to_bytes(16, "big"))], session, HOUR, no_prices)
+        session.apply(resolution.change)
+        if len(attempts) == 1:
+            invalidate(engine)
+        return len(resolution.duplicate_rows)
+
+    assert engine.commit([("default", (1).to_bytes(16, "big"))], (), fails_once) == 0
+    assert len(attempts) == 2
+    assert len(stored(engine)) == 2
+
+
+def test_a_disk_that_stays_full_refuses_each_commit_and_loses_nothing(engine: DuckDBEngine) -> None:
+    commit(engine, span(span_id=1))
+    invalidate(engine)
+    with full_disk():
+        for _ in range(2):
+            with pytest.raises((duckdb.Error, StoreError)):
+                commit(engine, *(span(span_id=number, attributes="x" * 1_000) for number in range(2, 100)))
     commit(engine, span(span_id=2))
     assert len(stored(engine)) == 2
 

@@ -97,8 +97,8 @@ def test_rejections_are_all_kept(engine: Engine) -> None:
 
 def delete_all(engine: Engine, project: str | None, before_ns: int) -> int:
     deleted = 0
-    while step := engine.delete_spans(project, before_ns, 10):
-        deleted += step
+    while step := engine.delete_oldest(project, before_ns, 10):
+        deleted += step.spans
     return deleted
 
 

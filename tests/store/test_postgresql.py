@@ -100,7 +100,7 @@ def test_retention_drops_whole_weeks(postgresql: PostgreSQLEngine) -> None:
     commit(postgresql, span(trace=99, start_ns=now))
     table = ddl.table_of(ddl.week_of(now - 5 * WEEK))
     assert partitions(postgresql)[table] == 49
-    assert postgresql.delete_spans(None, now - 2 * WEEK, 10) == 49, "at once, whatever the step"
+    assert postgresql.delete_oldest(None, now - 2 * WEEK, 10).spans == 49, "at once, whatever the step"
     assert ask(postgresql, f"SELECT to_regclass('{table}')") == [(None,)]
     assert commit(postgresql, span(trace=1, start_ns=now - 5 * WEEK)) == 0, "its week may come again"
     assert len(stored(postgresql)) == 2
@@ -111,7 +111,7 @@ def test_long_questions_do_not_stop_retention(postgresql: PostgreSQLEngine) -> N
     commit(postgresql, *(span(trace=number, start_ns=now - 5 * WEEK) for number in range(1, 50)))
     with postgresql.sql.begin() as reader:
         reader.exec_driver_sql("LOCK TABLE spans IN ACCESS SHARE MODE")
-        assert postgresql.delete_spans(None, now - 2 * WEEK, 10) == 49, "row by row: all of one start"
+        assert postgresql.delete_oldest(None, now - 2 * WEEK, 10).spans == 49, "row by row: all of one start"
     assert stored(postgresql) == {}
 
 

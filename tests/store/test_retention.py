@@ -5,20 +5,21 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from otel_llm.retention import parse_rule
-from otel_llm.spans import Rejection
+from otel_llm.spans import Finding, MetricPoint, Rejection
 from otel_llm.store import schema
 from otel_llm.store.engines.base import Change, Engine
-from otel_llm.store.retention import Retention
+from otel_llm.store.engines.duckdb import DuckDBEngine
+from otel_llm.store.retention import Retention, purge
 
 from .rows import SECOND, T0, span
-from .test_resolution import commit, stored
+from .test_resolution import HOUR, commit, stored
 
 DAY = 86_400 * SECOND
 
 
 def apply(engine: Engine, *rules: str, now: int = T0 + 10 * DAY) -> int:
-    """One retention run."""
-    return Retention(engine, [parse_rule(rule) for rule in rules], 300).apply(now)
+    """One retention run; returns how many spans it deleted."""
+    return Retention(engine, [parse_rule(rule) for rule in rules], 300).apply(now).spans
 
 
 def test_spans_older_than_the_age_are_deleted_and_younger_ones_stay(engine: Engine) -> None:
@@ -107,3 +108,91 @@ def test_the_store_without_rules_keeps_everything(engine: Engine, tmp_path: Path
     commit(engine, span())
     assert apply(engine) == 0
     assert len(stored(engine)) == 1
+
+
+def point(number: int, time_ns: int, project: str = "default", attributes: str = "{}") -> MetricPoint:
+    """A data point of its own."""
+    return MetricPoint(
+        project, number.to_bytes(16, "big"), "gen_ai.usage", "{token}", "sum", time_ns, time_ns, "app", attributes, "1"
+    )
+
+
+def write(engine: Engine, change: Change) -> None:
+    """Commits a change as it is."""
+    with engine.write(set()) as session:
+        session.apply(change)
+
+
+def projects_left(engine: Engine, table: sa.Table) -> list[str]:
+    """The project of each row."""
+    with engine.sql.connect() as connection:
+        return sorted(connection.execute(sa.select(table.c.project)).scalars())
+
+
+def test_what_a_project_without_old_spans_has_grows_old_too(engine: Engine) -> None:
+    finding = Finding("quiet", b"t" * 16, b"s" * 8, b"f" * 16, T0, "p", "", "block", "", "event")
+    rejection = Rejection("quiet", T0, "spans", "", "", "bad id", "zero")
+    points = [point(number, T0 + number * DAY, project) for number in (0, 9) for project in ("quiet", "busy")]
+    write(engine, Change(findings=[finding], metric_points=points, rejections=[rejection]))
+    commit(engine, span(project="busy", start_ns=T0 + 9 * DAY))
+    assert apply(engine, "5d", "other=1d") == 0
+    assert projects_left(engine, schema.metric_points) == ["busy", "quiet"]
+    assert projects_left(engine, schema.findings) == projects_left(engine, schema.rejections) == []
+    assert len(stored(engine, "busy")) == 1
+
+
+def test_a_store_of_data_points_alone_keeps_to_its_size(engine: Engine) -> None:
+    filler = "x" * 500
+    write(
+        engine,
+        Change(metric_points=[point(number, T0 + number, attributes=f'"{number}{filler}"') for number in range(12_000)]),
+    )
+    engine.checkpoint()
+    before = engine.used_bytes()
+    with_small_steps = Retention(engine, [parse_rule(f"{before // 2}B")], 300)
+    deleted = with_small_steps.apply(T0)
+    assert deleted.spans == 0
+    assert deleted.records > 0
+    assert engine.used_bytes() <= before // 2
+
+
+def test_a_project_keeps_to_its_share_of_the_store_and_others_keep_everything(engine: Engine) -> None:
+    filler = "x" * 1_000
+    for project, count in (("large", 3_000), ("small", 1_000)):
+        rows = (
+            span(project=project, span_id=number, start_ns=T0 + number, attributes=f'"{number}{filler}"')
+            for number in range(1, count + 1)
+        )
+        commit(engine, *rows)
+    engine.checkpoint()
+    used = engine.used_bytes()
+    assert apply(engine, f"large={used * 9 // 10}B", f"small={used}B") == 0
+    assert apply(engine, f"large={used // 2}B") > 0
+    left = stored(engine, "large")
+    assert len(left) < 3_000
+    assert 3_000 in {int.from_bytes(key[1], "big") for key in left} or not left
+    assert len(stored(engine, "small")) == 1_000
+
+
+def test_a_purge_leaves_nothing_of_a_project_and_everything_of_others(engine: Engine) -> None:
+    for project in ("leaves", "stays"):
+        finding = Finding(project, b"t" * 16, b"s" * 8, b"f" * 16, T0, "p", "", "block", "", "event")
+        rejection = Rejection(project, T0 + 2 * DAY, "spans", "", "", "bad id", "zero")
+        write(engine, Change(findings=[finding], metric_points=[point(1, T0 + DAY, project)], rejections=[rejection]))
+    commit(engine, span(project="leaves"), span(project="stays"))
+    assert purge(engine, "leaves") == (1, 3)
+    for table in (schema.spans, schema.findings, schema.metric_points, schema.rejections):
+        assert projects_left(engine, table) == ["stays"]
+
+
+def test_what_was_deleted_is_forgotten_and_nothing_else(tmp_path: Path) -> None:
+    engine = DuckDBEngine(str(tmp_path / "store.duckdb"))
+    engine.open()
+    old, new = span(span_id=1, response_id="r"), span(trace=2, span_id=2, start_ns=T0 + HOUR // 2)
+    commit(engine, old, new)
+    engine.delete_oldest(None, T0 + 1, 10)
+    copy = span(trace=3, span_id=3, response_id="r", start_ns=T0 + SECOND // 2, end_ns=T0 + SECOND)
+    assert commit(engine, copy, new) == 1, "what stays is known"
+    assert stored(engine)[(3).to_bytes(16, "big"), (3).to_bytes(8, "big")]["reason"] == "only_record"
+    assert commit(engine, old) == 0
+    engine.close()

@@ -58,7 +58,7 @@ def test_usage_is_that_of_the_store_and_never_falls(v1_server: QueryServer) -> N
     assert found["otel_llm_input_tokens_total", labels] == 20
     assert found["otel_llm_cost_usd_total", labels] == 0.5
     assert found["otel_llm_call_duration_seconds_total", labels] == 2
-    while v1_server.engine.delete_spans(None, 2**63 - 1, 1):
+    while v1_server.engine.delete_oldest(None, 2**63 - 1, 1):
         pass
     assert calls() == 2
     v1_server.store([call(**used)])

@@ -54,6 +54,25 @@ class LeftOut(NamedTuple):
     metric_points: Collection[tuple[str, bytes]] = ()
 
 
+class Deleted(NamedTuple):
+    """How many rows a deletion took; true when there were any."""
+
+    spans: int = 0
+    records: int = 0
+    """Findings, metric points and rejections."""
+
+    def __bool__(self) -> bool:
+        return any(tuple(self))
+
+    def plus(self, more: "Deleted") -> "Deleted":
+        """Both together."""
+        return Deleted(self.spans + more.spans, self.records + more.records)
+
+
+RECORDS = ("findings", "metric_points", "rejections")
+"""Tables that grow beside ``spans`` and are deleted by their ``time_ns``."""
+
+
 class WriteConflict(Exception):
     """A unit of work met another one. Nothing of it was written, and it may be done again on these keys as well."""
 
@@ -86,7 +105,8 @@ class WriteSession(ABC):
         self, traces: Collection[TraceKey], responses: Collection[ResponseKey], start_from: int, start_to: int
     ) -> list[SlimSpan]:
         """Stored spans of these traces, and stored calls with these response ids, whose start is in the given range (ns,
-        both inclusive). Each span once."""
+        both inclusive). Each span once. Of a response id that more than ``MOST_SHARING`` calls have, any ``MOST_SHARING + 1``
+        of them, and those of the traces, are enough."""
 
     @abstractmethod
     def fetch(self, keys: Collection[SpanKey], start_from: int, start_to: int) -> SpanBatch:
@@ -208,9 +228,9 @@ class Engine(ABC):
         return self.size_bytes()
 
     @abstractmethod
-    def delete_spans(self, project: str | None, before_ns: int, limit: int) -> int:
-        """Deletes up to about ``limit`` of the oldest spans that started before a time, with all that hangs on them;
-        returns how many. None is every project."""
+    def delete_oldest(self, project: str | None, before_ns: int, limit: int) -> Deleted:
+        """Deletes up to about ``limit`` of the oldest rows from before a time: spans by their start, findings, metric points
+        and rejections by their time. None is every project."""
 
     @abstractmethod
     def delete_rejections(self, before_ns: int) -> None:

@@ -8,7 +8,7 @@ import logging
 import threading
 import time
 import uuid
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any, TypeVar
 
@@ -22,7 +22,7 @@ from otel_llm.config import Settings
 from otel_llm.errors import StoreError, StoreUnavailable
 from otel_llm.store import migrations
 from otel_llm.store.engines import clickhouse_schema as ddl
-from otel_llm.store.engines.base import Capabilities, Engine, ResponseKey, TraceKey, WriteSession
+from otel_llm.store.engines.base import RECORDS, Capabilities, Deleted, Engine, ResponseKey, TraceKey, WriteSession
 from otel_llm.store.engines.clickhouse_calls import Caller, Connections
 from otel_llm.store.engines.clickhouse_functions import ClickHouseFunctions
 from otel_llm.store.engines.clickhouse_session import ClickHouseSession
@@ -167,7 +167,7 @@ class ClickHouseEngine(Engine):
         with self.sql.connect() as connection:
             return int(connection.exec_driver_sql(query).scalar() or 0)
 
-    def delete_spans(self, project: str | None, before_ns: int, limit: int) -> int:
+    def delete_oldest(self, project: str | None, before_ns: int, limit: int) -> Deleted:
         """Whole days go by partition, whatever the limit; the rest by one mutation, which costs the same for many rows as
         for few."""
         with self._write_lock, self.sql.connect() as connection:
@@ -186,6 +186,9 @@ class ClickHouseEngine(Engine):
         """Nothing to do: every insert is durable, and merges are the server's own care."""
 
 
+_ROW_TIMES = {"spans": "start_ns"} | dict.fromkeys(RECORDS, "time_ns")
+
+
 class _Care:
     """Deletions. On a cluster they are sent to the local tables of every server."""
 
@@ -194,51 +197,50 @@ class _Care:
         self._cluster = cluster
         self._on = f" ON CLUSTER '{cluster}'" if cluster else ""
 
-    def drop_day(self, before_ns: int) -> int:
-        """Drops the oldest day if all of it is before a time; returns its spans."""
+    def drop_day(self, before_ns: int) -> Deleted:
+        """Drops the oldest day of spans if all of it is before a time, and records as old."""
         row = self._connection.exec_driver_sql(
             f"SELECT intDiv(min(start_ns), {ddl.DAY_NS}), count() FROM spans "  # noqa: S608 constant text
             f"WHERE intDiv(start_ns, {ddl.DAY_NS}) = (SELECT min(intDiv(start_ns, {ddl.DAY_NS})) FROM spans)"
         ).one()
         day, count = row
         if not count or (day + 1) * ddl.DAY_NS > before_ns:
-            return 0
+            return Deleted()
         self._run(f"ALTER TABLE {self._table('spans')}{self._on} DROP PARTITION {int(day)}")
-        self._delete_hanging(f"time_ns < {(day + 1) * ddl.DAY_NS}")
-        return int(count)
+        return Deleted(int(count)).plus(self._delete_before((day + 1) * ddl.DAY_NS, "", dict.fromkeys(RECORDS, "time_ns")))
 
-    def delete(self, project: str | None, before_ns: int, limit: int | None) -> int:
-        """Deletes the spans before a time; with a limit only about that many of the oldest."""
+    def delete(self, project: str | None, before_ns: int, limit: int | None) -> Deleted:
+        """Deletes the rows before a time; with a limit only about that many of the oldest."""
         scope = "" if project is None else f" AND project = {_quoted(project)}"
         before = min(before_ns, 2**63 - 1)
-        count = self._count(f"start_ns < {before}{scope}")
-        if not count:
-            return 0
-        if limit is not None and count > limit:
-            step = max(limit, count // 16)
-            before = 1 + int(
-                self._connection.exec_driver_sql(
-                    f"SELECT max(start_ns) FROM (SELECT start_ns FROM spans WHERE start_ns < {before}{scope} "  # noqa: S608 quoted
-                    f"ORDER BY start_ns LIMIT {step})"
-                ).scalar()
-                or 0
-            )
-            count = self._count(f"start_ns < {before}{scope}")
-        self._run(f"DELETE FROM {self._table('spans')}{self._on} WHERE start_ns < {before}{scope}")  # noqa: S608 quoted
-        self._delete_hanging(f"time_ns < {before}{scope}")
-        return count
+        if limit is not None:
+            count = sum(self._count(table, f"{time_column} < {before}{scope}") for table, time_column in _ROW_TIMES.items())
+            if count > limit:
+                step = max(limit, count // 16)
+                oldest = " UNION ALL ".join(
+                    f"(SELECT {time_column} AS t FROM {table} WHERE {time_column} < {before}{scope} ORDER BY t LIMIT {step})"  # noqa: S608 quoted
+                    for table, time_column in _ROW_TIMES.items()
+                )
+                last = f"SELECT max(t) FROM (SELECT t FROM ({oldest}) ORDER BY t LIMIT {step})"  # noqa: S608 quoted
+                before = 1 + int(self._connection.exec_driver_sql(last.replace("%", "%%")).scalar() or 0)
+        return self._delete_before(before, scope, _ROW_TIMES)
 
-    def _delete_hanging(self, condition: str) -> None:
-        for name in ("findings", "metric_points", "rejections"):
-            self._run(f"DELETE FROM {self._table(name)}{self._on} WHERE {condition}")  # noqa: S608 quoted
+    def _delete_before(self, before_ns: int, scope: str, times: Mapping[str, str]) -> Deleted:
+        rows: dict[str, int] = {}
+        for table, time_column in times.items():
+            condition = f"{time_column} < {before_ns}{scope}"
+            rows[table] = self._count(table, condition)
+            if rows[table]:
+                self._run(f"DELETE FROM {self._table(table)}{self._on} WHERE {condition}")  # noqa: S608 quoted
+        return Deleted(rows.pop("spans", 0), sum(rows.values()))
 
     def forget_rejections(self, before_ns: int) -> None:
         """Deletes the rejections before a time."""
         self._run(f"DELETE FROM {self._table('rejections')}{self._on} WHERE time_ns < {int(before_ns)}")  # noqa: S608 a number
 
-    def _count(self, condition: str) -> int:
-        query = f"SELECT count() FROM spans WHERE {condition}"  # noqa: S608 quoted
-        return int(self._connection.exec_driver_sql(query).scalar() or 0)
+    def _count(self, table: str, condition: str) -> int:
+        query = f"SELECT count() FROM {table} WHERE {condition}"  # noqa: S608 quoted
+        return int(self._connection.exec_driver_sql(query.replace("%", "%%")).scalar() or 0)
 
     def _table(self, name: str) -> str:
         return ddl.local_name(name, self._cluster)

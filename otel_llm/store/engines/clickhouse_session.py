@@ -8,12 +8,14 @@ it did not know. Whoever looks last has seen everything, and equal knowledge giv
 """
 
 import time
+from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 import sqlalchemy as sa
 from clickhouse_connect.datatypes.registry import get_from_name
 
+from otel_llm.conventions.counting import MOST_SHARING
 from otel_llm.spans import FIELD_BY_NAME, FIELD_NAMES, SlimSpan, SpanBatch, SpanKey
 from otel_llm.store import schema
 from otel_llm.store.engines import clickhouse_schema as ddl
@@ -59,8 +61,10 @@ class ClickHouseSession(WriteSession):
     def related(
         self, traces: Collection[TraceKey], responses: Collection[ResponseKey], start_from: int, start_to: int
     ) -> list[SlimSpan]:
-        self._asked.append((traces, responses, start_from, start_to))
         found = self._ask(traces, responses, start_from, start_to)
+        sharing = Counter((slim.project, slim.response_id) for slim in found.values() if slim.is_call)
+        few = [response for response in responses if sharing[response] <= MOST_SHARING]  # of the others, any answer is good
+        self._asked.append((traces, few, start_from, start_to))
         self._known.update(found)
         return list(found.values())
 
@@ -122,7 +126,8 @@ class ClickHouseSession(WriteSession):
         for project, response_ids in _by_project(responses):
             wanted = ", ".join(map(_quoted, response_ids))
             calls = f"project = {_quoted(project)} AND response_id IN ({wanted}) AND role IN ('generation', 'embedding')"
-            rows.update(self._query(f"{_SLIMS} WHERE {calls} AND {within}"))
+            enough = f"LIMIT {MOST_SHARING + 1} BY project, response_id"
+            rows.update(self._query(f"{_SLIMS} WHERE {calls} AND {within} {enough}"))
         found: dict[SpanKey, SlimSpan] = {}
         losers: list[SlimSpan] = []
         for slim in sorted(map(SlimSpan._make, rows), key=_precedence):

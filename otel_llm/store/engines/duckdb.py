@@ -8,21 +8,33 @@ pruned by zone maps, gives the same exactness.
 import os
 import threading
 import weakref
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import duckdb
 import sqlalchemy as sa
 from arro3.core import Array, DataType, Table
 from duckdb_sqlalchemy import ConnectionWrapper
 
+from otel_llm.conventions.counting import MOST_SHARING
 from otel_llm.errors import StoreBusy, StoreError, StoreMismatch, StoreUnavailable
 from otel_llm.spans import FIELD_NAMES, FIELDS, FieldType, SlimSpan, SpanBatch, SpanKey
 from otel_llm.store import migrations, schema
 from otel_llm.store.engines import duckdb_probing
-from otel_llm.store.engines.base import Capabilities, Change, CostUpdate, Engine, LeftOut, ResponseKey, TraceKey, WriteSession
+from otel_llm.store.engines.base import (
+    RECORDS,
+    Capabilities,
+    Change,
+    CostUpdate,
+    Deleted,
+    Engine,
+    LeftOut,
+    ResponseKey,
+    TraceKey,
+    WriteSession,
+)
 from otel_llm.store.engines.duckdb_functions import DuckDBFunctions
 from otel_llm.store.recent import CAPACITY_SPANS, RecentSpans
 
@@ -30,6 +42,8 @@ WAL_CHECKPOINT = "128MB"
 """Write-ahead log size that triggers a checkpoint. DuckDB's own 16 MB rewrites the open row group (122,880 rows) every 20,000
 spans and doubles the cost of a span (17.8 against 7.8 us). Until a checkpoint the rows are held in memory and are read again
 after a crash: 256 MB costs 150 MB more and ingests no faster."""
+
+Result = TypeVar("Result")
 
 _MAX_INLETS = 128  # sets of columns that batches come with; a few in practice
 
@@ -107,10 +121,29 @@ class DuckDBEngine(Engine):
         )
         sa.event.listen(sql, "before_cursor_execute", lambda *_: duckdb_probing.begin())
         sa.event.listen(sql, "after_cursor_execute", lambda *_: duckdb_probing.end())
-        sa.event.listen(sql, "handle_error", lambda *_: duckdb_probing.end())
+        sa.event.listen(sql, "handle_error", self._reader_failed)
         return sql
 
+    def _reader_failed(self, context: sa.ExceptionContext) -> None:
+        """A reader is often the first to meet a database that was invalidated: the next connection opens a new one."""
+        duckdb_probing.end()
+        if isinstance(context.original_exception, duckdb.FatalException) and self._invalidated():
+            self._broken = True
+            self.sql.dispose()
+
+    def _invalidated(self) -> bool:
+        try:
+            self._connected().cursor().execute("SELECT 1")
+        except duckdb.FatalException:
+            return True
+        except (StoreError, duckdb.Error):
+            return False  # closed
+        return False
+
     def _connect(self) -> ConnectionWrapper:
+        if self._broken:
+            with self._alone():
+                pass
         raw = self._connected().cursor()
         wrapper = ConnectionWrapper(raw)
         self._raw[wrapper] = raw
@@ -150,8 +183,12 @@ class DuckDBEngine(Engine):
         with self._write_lock:
             if self._broken:
                 self._close()
-                self.open()
                 self._broken = False
+                try:
+                    self.open()
+                except BaseException:
+                    self._broken = True
+                    raise
             if self._base is None:
                 raise StoreUnavailable("the store is closed")
             try:
@@ -198,6 +235,15 @@ class DuckDBEngine(Engine):
         base.close()
 
     # -- writing
+    def commit(
+        self, traces: Collection[TraceKey], responses: Collection[ResponseKey], work: Callable[[WriteSession], Result]
+    ) -> Result:
+        # The database may have been invalidated before, by a checkpoint or a reader: a new one may well take the commit.
+        try:
+            return super().commit(traces, responses, work)
+        except duckdb.FatalException:
+            return super().commit(traces, responses, work)
+
     @contextmanager
     def write(self, traces: Collection[TraceKey], responses: Collection[ResponseKey] = ()) -> Iterator[WriteSession]:
         with self._alone(), duckdb_probing.statement():
@@ -234,26 +280,31 @@ class DuckDBEngine(Engine):
             cursor.close()
             return int(row[0]) if row else 0
 
-    def delete_spans(self, project: str | None, before_ns: int, limit: int) -> int:
+    def delete_oldest(self, project: str | None, before_ns: int, limit: int) -> Deleted:
         scope = "" if project is None else " AND project = $project"
         values: dict[str, Any] = {"before": before_ns} | ({} if project is None else {"project": project})
+        times = {"spans": "start_ns"} | dict.fromkeys(RECORDS, "time_ns")
+        oldest = " UNION ALL ".join(
+            f"(SELECT {time} AS t FROM {table} WHERE {time} < $before{scope} ORDER BY t LIMIT {int(limit)})"  # noqa: S608 constant text
+            for table, time in times.items()
+        )
         with self._alone() as base:
             cursor = base.cursor()
-            oldest = cursor.execute(
-                f"SELECT max(start_ns) FROM (SELECT start_ns FROM spans WHERE start_ns < $before{scope} "  # noqa: S608 constant text
-                f"ORDER BY start_ns LIMIT {int(limit)})",
+            last = cursor.execute(
+                f"SELECT max(t) FROM (SELECT t FROM ({oldest}) ORDER BY t LIMIT {int(limit)})",  # noqa: S608 constant text
                 values,
             ).fetchone()
-            if oldest is None or oldest[0] is None:
-                return 0
-            values["before"] = oldest[0]
+            if last is None or last[0] is None:
+                return Deleted()
+            values["before"] = last[0]
             cursor.execute("BEGIN")
-            row = cursor.execute(f"DELETE FROM spans WHERE start_ns <= $before{scope}", values).fetchone()  # noqa: S608 constant text
-            for table in ("findings", "metric_points", "rejections"):
-                cursor.execute(f"DELETE FROM {table} WHERE time_ns <= $before{scope}", values)  # noqa: S608 constant text
+            rows = {
+                table: cursor.execute(f"DELETE FROM {table} WHERE {time} <= $before{scope}", values).fetchall()[0][0]  # noqa: S608 constant text
+                for table, time in times.items()
+            }
             cursor.execute("COMMIT")
-            self._recent.forget_all(self._stored_until())
-            return int(row[0]) if row else 0
+            self._recent.deleted(project, last[0])
+            return Deleted(rows["spans"], sum(rows[table] for table in RECORDS))
 
     def delete_rejections(self, before_ns: int) -> None:
         with self._alone() as base:
@@ -319,6 +370,7 @@ class _DuckDBSession(WriteSession):
                 asked,
                 start_from,
                 start_to,
+                f" QUALIFY row_number() OVER (PARTITION BY s.project, s.response_id) <= {MOST_SHARING + 1}",
             )
         if known.ask_traces or known.ask_responses:
             self._recent.learn(known.ask_traces, known.ask_responses, answer.values(), start_from, start_to)
@@ -329,13 +381,13 @@ class _DuckDBSession(WriteSession):
         """Tells memory what the commit wrote."""
         self._recent.wrote(*self._written)
 
-    def _slim(self, on: str, asked: Table, start_from: int, start_to: int) -> dict[SpanKey, SlimSpan]:
+    def _slim(self, on: str, asked: Table, start_from: int, start_to: int, of_each: str = "") -> dict[SpanKey, SlimSpan]:
         connection = self._connection
         connection.register("asked", asked)
         try:
             rows = connection.execute(
                 f"SELECT {_SLIM_COLUMNS} FROM spans s SEMI JOIN asked a ON {on} "  # noqa: S608 constant text
-                "WHERE s.start_ns BETWEEN $1 AND $2",
+                f"WHERE s.start_ns BETWEEN $1 AND $2{of_each}",
                 [start_from, start_to],
             ).fetchall()
         finally:

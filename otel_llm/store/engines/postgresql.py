@@ -20,7 +20,16 @@ from psycopg import sql as pg
 from otel_llm.errors import StoreError, StoreUnavailable
 from otel_llm.store import migrations, schema
 from otel_llm.store.engines import postgresql_schema as ddl
-from otel_llm.store.engines.base import Capabilities, Engine, ResponseKey, TraceKey, WriteConflict, WriteSession
+from otel_llm.store.engines.base import (
+    RECORDS,
+    Capabilities,
+    Deleted,
+    Engine,
+    ResponseKey,
+    TraceKey,
+    WriteConflict,
+    WriteSession,
+)
 from otel_llm.store.engines.postgresql_functions import PostgreSQLFunctions
 from otel_llm.store.engines.postgresql_partitions import Partitions
 from otel_llm.store.engines.postgresql_session import PostgreSQLSession
@@ -232,33 +241,37 @@ class PostgreSQLEngine(Engine):
         with self.sql.connect() as connection:
             return int(connection.exec_driver_sql(query).scalar() or 0)
 
-    def delete_spans(self, project: str | None, before_ns: int, limit: int) -> int:
+    def delete_oldest(self, project: str | None, before_ns: int, limit: int) -> Deleted:
         if project is None:
             dropped = self._drop_week(min(before_ns, time.time_ns()))
             if dropped:
                 return dropped
         scope = pg.SQL("") if project is None else pg.SQL(" AND project = {}").format(pg.Literal(project))
+        oldest = pg.SQL(" UNION ALL ").join(
+            pg.SQL("(SELECT {1} AS t FROM {0} WHERE {1} < {2}{3} ORDER BY t LIMIT {4})").format(
+                pg.Identifier(table), pg.Identifier(time), pg.Literal(before_ns), scope, pg.Literal(limit)
+            )
+            for table, time in _ROW_TIMES.items()
+        )
         with self._connect(_COMMON) as connection:
-            oldest = connection.execute(
-                pg.SQL(
-                    "SELECT max(start_ns) FROM (SELECT start_ns FROM spans WHERE start_ns < {}{} ORDER BY start_ns LIMIT {}) o"
-                ).format(pg.Literal(before_ns), scope, pg.Literal(limit))
+            last = connection.execute(
+                pg.SQL("SELECT max(t) FROM (SELECT t FROM ({}) a ORDER BY t LIMIT {}) o").format(oldest, pg.Literal(limit))
             ).fetchone()
-            if oldest is None or oldest[0] is None:
-                return 0
-            return _delete_until(connection, oldest[0], scope)
+            if last is None or last[0] is None:
+                return Deleted()
+            return _delete_until(connection, last[0], scope)
 
     def delete_rejections(self, before_ns: int) -> None:
         with self._connect(_COMMON) as connection:
             connection.execute("DELETE FROM rejections WHERE time_ns < %s", (before_ns,))
 
-    def _drop_week(self, before_ns: int) -> int:
-        """Drops the oldest partition if all of it started before a time, and what hangs on it; returns its spans. A week
-        goes at once whatever the limit: dropping a table costs the same for any number of rows."""
+    def _drop_week(self, before_ns: int) -> Deleted:
+        """Drops the oldest partition if all of it started before a time, and records as old. A week goes at once whatever the
+        limit: dropping a table costs the same for any number of rows."""
         with self._connect(f"{_COMMON} -c lock_timeout=2s") as connection:
             weeks = ddl.weeks_with_table(connection)
             if not weeks or ddl.bounds(min(weeks))[1] > before_ns:
-                return 0
+                return Deleted()
             week = min(weeks)
             table, end = pg.Identifier(ddl.table_of(week)), ddl.bounds(week)[1]
             try:
@@ -266,11 +279,10 @@ class PostgreSQLEngine(Engine):
                 connection.execute(pg.SQL("DROP TABLE {}").format(table))
             except psycopg.errors.LockNotAvailable:
                 connection.rollback()
-                return 0  # long questions are in the way: this time row by row
-            spans = int(row[0]) if row else 0
-            spans += _delete_until(connection, end - 1, pg.SQL(""))
+                return Deleted()  # long questions are in the way: this time row by row
+            deleted = Deleted(int(row[0]) if row else 0).plus(_delete_until(connection, end - 1, pg.SQL("")))
         self._partitions.forget()
-        return spans or self._drop_week(before_ns)
+        return deleted or self._drop_week(before_ns)
 
     def checkpoint(self) -> None:
         """Statistics; every commit is durable, and space is the server's own care (autovacuum)."""
@@ -284,14 +296,16 @@ _OUR_TABLES = (
 )
 
 
-def _delete_until(connection: psycopg.Connection[Any], last_ns: int, scope: pg.Composable) -> int:
-    """Deletes spans and what hangs on them up to a time; returns how many spans."""
-    values = (last_ns,)
-    spans = connection.execute(pg.SQL("DELETE FROM spans WHERE start_ns <= %s{}").format(scope), values).rowcount
-    for name in ("findings", "metric_points", "rejections"):
-        statement = pg.SQL("DELETE FROM {} WHERE time_ns <= %s{}").format(pg.Identifier(name), scope)
-        connection.execute(statement, values)
-    return spans
+_ROW_TIMES = {"spans": "start_ns"} | dict.fromkeys(RECORDS, "time_ns")
+
+
+def _delete_until(connection: psycopg.Connection[Any], last_ns: int, scope: pg.Composable) -> Deleted:
+    """Deletes all rows up to a time."""
+    rows: dict[str, int] = {}
+    for table, time_column in _ROW_TIMES.items():
+        delete = pg.SQL("DELETE FROM {} WHERE {} <= %s{}").format(pg.Identifier(table), pg.Identifier(time_column), scope)
+        rows[table] = connection.execute(delete, (last_ns,)).rowcount
+    return Deleted(rows["spans"], sum(rows[table] for table in RECORDS))
 
 
 def _durable(connection: psycopg.Connection[Any]) -> None:

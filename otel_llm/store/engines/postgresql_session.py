@@ -16,6 +16,7 @@ import psycopg
 import sqlalchemy as sa
 from psycopg import sql as pg
 
+from otel_llm.conventions.counting import MOST_SHARING
 from otel_llm.spans import FIELD_NAMES, SlimSpan, SpanBatch, SpanKey
 from otel_llm.store import schema
 from otel_llm.store.engines.base import Change, LeftOut, ResponseKey, TraceKey, WriteConflict, WriteSession
@@ -38,9 +39,9 @@ _OF_TRACES = (
     "JOIN spans s ON s.trace_id = a.trace_id AND s.project = a.project WHERE s.start_ns BETWEEN %s AND %s"
 )
 _OF_RESPONSES = (
-    f"SELECT {_SLIM} FROM unnest(%s::text[], %s::text[]) AS a(project, response_id) "  # noqa: S608 constant text
-    "JOIN spans s ON s.response_id = a.response_id AND s.project = a.project "
-    "WHERE s.role IN ('generation', 'embedding') AND s.start_ns BETWEEN %s AND %s"
+    "SELECT f.* FROM unnest(%s::text[], %s::text[]) AS a(project, response_id), LATERAL ("  # noqa: S608 constant text
+    f"SELECT {_SLIM} FROM spans s WHERE s.response_id = a.response_id AND s.project = a.project "
+    f"AND s.role IN ('generation', 'embedding') AND s.start_ns BETWEEN %s AND %s LIMIT {MOST_SHARING + 1}) AS f"
 )
 _ON_KEYS = "s.trace_id = a.trace_id AND s.span_id = a.span_id AND s.project = a.project AND s.start_ns BETWEEN %s AND %s"
 _FETCH = (
