@@ -87,7 +87,9 @@ class Pipeline:
                 answered.set_exception(work.error)
                 return
             try:
-                answer = self._account(kind.counted_as, extraction, work.duplicate + (work.repeated if kind.apart else 0))
+                answer = self._account(
+                    kind.counted_as, caller.project, extraction, work.duplicate + (work.repeated if kind.apart else 0)
+                )
             except Exception as error:  # whoever waits must get an answer
                 answered.set_exception(error)
             else:
@@ -114,10 +116,11 @@ class Pipeline:
         """The same for data points: GenAI metrics are kept, the rest is ignored and counted."""
         return self.accept("metrics", message, caller).result()
 
-    def _account(self, signal: Signal, extraction: Extraction, duplicate: int) -> Answer:
+    def _account(self, signal: Signal, project: str, extraction: Extraction, duplicate: int) -> Answer:
         rejected = Counter(rejection.reason for rejection in extraction.rejections)
         self._accounting.record(
             signal,
+            project,
             stored=extraction.received - rejected.total() - extraction.ignored.total() - duplicate,
             duplicate=duplicate,
             ignored=extraction.ignored,

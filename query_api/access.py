@@ -6,9 +6,10 @@ from collections.abc import Callable
 
 from flask import request
 
-from otel_llm.access import Caller, Door
-from otel_llm.errors import Unauthenticated
-from query_api.errors import ApiError, Product
+from otel_llm.access import Caller, Door, operator_of
+from otel_llm.errors import PermissionDenied, Unauthenticated
+from otel_llm.serving.operator import OPERATOR
+from query_api.errors import HOUSE, ApiError, Product
 from query_api.sessions import session_caller
 
 HOST_HINT = "Confirm that you've configured the correct host."
@@ -16,17 +17,45 @@ HOST_HINT = "Confirm that you've configured the correct host."
 
 def reader_of(door: Door, product: Product) -> Caller:
     """The caller, who may read. Raises ApiError (401, or what the product says of a deleted project) or PermissionDenied."""
-    headers = {name.lower(): value for name, value in request.headers.items()}
     peer = request.remote_addr or ""
-    named = "authorization" in headers or "x-api-key" in headers
     try:
-        caller = (None if named else session_caller()) or door.authenticate(headers, peer)
+        caller = _without_key() or authenticated(door)
     except Unauthenticated as error:
         raise ApiError(401, _unauthenticated(product, str(error)) if door.has_keys else str(error)) from None
     door.authorize(caller, "read", peer)
     if caller.key_id is not None and door.project_deleted(caller.project):
         raise _DELETED.get(product.name, _unknown_key)()
     return caller
+
+
+def authenticated(door: Door) -> Caller:
+    """The operator on the socket beside the store, else whom the credential names. Raises Unauthenticated."""
+    if request.environ.get(OPERATOR) and not _shows_key():
+        return operator_of(request.headers.get("X-Project-Id", "").strip())
+    return door.authenticate({name.lower(): value for name, value in request.headers.items()}, request.remote_addr or "")
+
+
+def known_reader(door: Door) -> Caller | None:
+    """Who asks, where strangers get an answer too, only a shorter one."""
+    if not (door.open or _shows_key() or request.environ.get(OPERATOR) or _without_key()):
+        return None  # nobody is refused, so nothing is counted
+    try:
+        return reader_of(door, HOUSE)
+    except (ApiError, PermissionDenied):
+        return None
+
+
+def seen_by(caller: Caller) -> str | None:
+    """The project whose counters a caller may see; None is the whole server, for whoever needs no key."""
+    return caller.project if caller.key_id is not None else None
+
+
+def _shows_key() -> bool:
+    return "Authorization" in request.headers or "X-Api-Key" in request.headers
+
+
+def _without_key() -> Caller | None:
+    return None if _shows_key() else session_caller()
 
 
 def _unauthenticated(product: Product, neutral: str) -> str | None:

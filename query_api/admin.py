@@ -1,8 +1,8 @@
 """``/api/v1/admin``: keys, projects, repricing and the audit log of the caller's own project.
 
-An admin key manages its own project and no other; projects as a whole are managed by whoever holds the database, through
-the command line. While a loopback server has no key at all, everybody on the machine is that operator: this is how the
-first key is made on a running server.
+An admin key manages its own project and no other; all projects are managed by whoever holds the database: the operator,
+who asks without a key over the socket beside a DuckDB file (:mod:`otel_llm.serving.operator`). While a loopback server has no
+key at all, everybody on the machine is that operator: this is how the first key is made on a running server.
 
 Errors are ``{"error": sentence, "status": code}``.
 """
@@ -24,10 +24,11 @@ from otel_llm.errors import PermissionDenied
 from otel_llm.pricing.repricing import Run
 from otel_llm.store import retention
 from query_api import repricing
+from query_api.access import authenticated
 from query_api.answers import answer
 from query_api.errors import ApiError
 
-MAX_AUDIT_ENTRIES = 1000
+MAX_AUDIT_ENTRIES = 10_000
 MAX_GRACE_S = 30 * 86_400.0
 
 Document = dict[str, Any]
@@ -43,10 +44,9 @@ def blueprint(collector: Collector) -> Blueprint:
 
         @wraps(view)
         def guarded(**values: str) -> Response:
-            peer = request.remote_addr or ""
             try:
-                caller = door.authenticate({name.lower(): value for name, value in request.headers.items()}, peer)
-                door.authorize(caller, "admin", peer)
+                caller = authenticated(door)
+                door.authorize(caller, "admin", request.remote_addr or "")
                 return answer(*view(caller, **values))
             except PermissionDenied as error:
                 raise ApiError(403, str(error)) from None
@@ -62,7 +62,7 @@ def blueprint(collector: Collector) -> Blueprint:
     def list_keys(caller: Caller) -> tuple[Document, int]:
         door.refresh()
         now = time.time_ns()
-        keys = [key for key in door.contents.keys.values() if _manages(door, caller, key.project)]
+        keys = [key for key in door.contents.keys.values() if _manages(caller, key.project)]
         keys.sort(key=lambda key: key.created_ns)
         return {"keys": [documents.key_document(key, now) for key in keys]}, 200
 
@@ -71,7 +71,7 @@ def blueprint(collector: Collector) -> Blueprint:
     def create_key(caller: Caller) -> tuple[Document, int]:
         body = _body({"project": str, "scopes": list, "expires": str})
         project = body.get("project", caller.project)
-        _require(door, caller, project)
+        _require(caller, project)
         expires = body.get("expires")
         new = door.register.create_key(
             project,
@@ -107,14 +107,12 @@ def blueprint(collector: Collector) -> Blueprint:
     def list_projects(caller: Caller) -> tuple[Document, int]:
         door.refresh()
         known = sorted(door.contents.projects.items())
-        return {
-            "projects": [documents.project_document(project) for name, project in known if _manages(door, caller, name)]
-        }, 200
+        return {"projects": [documents.project_document(project) for name, project in known if _manages(caller, name)]}, 200
 
     @routes.post("/projects")
     @admin
     def create_project(caller: Caller) -> tuple[Document, int]:
-        if not _operator(door, caller):
+        if not _operator(caller):
             raise ApiError(403, "New projects are made with the database in hand: otel-llm projects create NAME.")
         name = _body({"name": str}).get("name", "")
         project = door.register.create_project(name, actor=_actor(caller))
@@ -124,7 +122,7 @@ def blueprint(collector: Collector) -> Blueprint:
     @routes.delete("/projects/<name>")
     @admin
     def delete_project(caller: Caller, name: str) -> tuple[Document, int]:
-        _require(door, caller, name)
+        _require(caller, name)
         document = documents.project_document(door.register.delete_project(name, actor=_actor(caller)))
         door.refresh()
         if request.args.get("purge") == "true":
@@ -137,9 +135,9 @@ def blueprint(collector: Collector) -> Blueprint:
     @admin
     def start_repricing(caller: Caller) -> tuple[Document, int]:
         body = _body({"project": str, "from": str, "to": str})
-        project = body.get("project", None if _operator(door, caller) else caller.project)
+        project = body.get("project", None if _operator(caller) else caller.project)
         if project is not None:
-            _require(door, caller, project)
+            _require(caller, project)
         return repricing.start(collector, caller, body, project), 202
 
     @routes.get("/reprice")
@@ -155,7 +153,7 @@ def blueprint(collector: Collector) -> Blueprint:
         return run.document(), 200
 
     def last_run(caller: Caller) -> Run:
-        return repricing.last(collector, lambda project: _manages(door, caller, project), operator=_operator(door, caller))
+        return repricing.last(collector, lambda project: _manages(caller, project), operator=_operator(caller))
 
     @routes.get("/audit")
     @admin
@@ -163,8 +161,8 @@ def blueprint(collector: Collector) -> Blueprint:
         limit = request.args.get("limit", "100")
         if not (limit.isascii() and limit.isdigit() and 1 <= int(limit[:9]) <= MAX_AUDIT_ENTRIES):
             raise ApiError(400, f"limit is a whole number from 1 to {MAX_AUDIT_ENTRIES}")
-        if _operator(door, caller):
-            entries = door.register.audit_entries(None, int(limit))
+        if _operator(caller):
+            entries = door.register.audit_entries(request.args.get("project") or None, int(limit))
         else:
             entries = [_without_addresses(entry) for entry in door.register.audit_entries(caller.project, int(limit))]
         return {"entries": [documents.audit_document(entry) for entry in entries]}, 200
@@ -172,22 +170,22 @@ def blueprint(collector: Collector) -> Blueprint:
     return routes
 
 
-def _operator(door: Door, caller: Caller) -> bool:
-    """True for everybody on the machine while no key exists."""
-    return caller.key_id is None and door.open
+def _operator(caller: Caller) -> bool:
+    """True for whoever holds the database, and for everybody on the machine while no key exists: both need no key."""
+    return caller.key_id is None
 
 
 def _actor(caller: Caller) -> str:
     return caller.key_id or OPERATOR
 
 
-def _manages(door: Door, caller: Caller, project: str) -> bool:
-    return _operator(door, caller) or project == caller.project
+def _manages(caller: Caller, project: str) -> bool:
+    return _operator(caller) or project == caller.project
 
 
-def _require(door: Door, caller: Caller, project: str) -> None:
-    if not _manages(door, caller, project):
-        raise ApiError(403, "An admin key manages its own project only.")
+def _require(caller: Caller, project: str) -> None:
+    if not _manages(caller, project):
+        raise ApiError(403, f"An admin key manages its own project only, which is {caller.project}.")
 
 
 def _without_addresses(entry: AuditEntry) -> AuditEntry:
@@ -201,7 +199,7 @@ def _own_key(door: Door, caller: Caller, public_key: str) -> Key:
     """The key, if the caller may know of it; a foreign key is as unknown as one that never was."""
     door.refresh()
     key = door.contents.keys.get(public_key)
-    if key is None or not _manages(door, caller, key.project):
+    if key is None or not _manages(caller, key.project):
         raise UnknownNameError(f"there is no key {public_key}")
     return key
 

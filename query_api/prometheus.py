@@ -1,6 +1,7 @@
 """``GET /metrics`` in Prometheus text: the server's own counters, and the LLM usage of the caller's project.
 
-Server counters hold no content and are the same for every caller; usage is that of the project the key belongs to. Label
+What was received and the LLM usage are those of the project the key belongs to; the state of the server itself (commits,
+queue, size, time of queries) holds no content and is the same for every caller. Label
 values are bounded: the most called models have their own series, all others share one.
 """
 
@@ -21,7 +22,7 @@ from otel_llm.errors import OtelLLMError
 from otel_llm.latency import LatencyHistogram, Snapshot
 from otel_llm.store.queries.reading import reading
 from otel_llm.store.queries.usage_counters import UsageCounters, usage_counters
-from query_api.access import reader_of
+from query_api.access import reader_of, seen_by
 from query_api.errors import HOUSE, log
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ def blueprint(collector: "Collector") -> Blueprint:
     def metrics() -> Response:
         caller = reader_of(collector.door, HOUSE)
         registry = CollectorRegistry()
-        registry.register(_Source(collector, queries, usage.of(caller.project)))
+        registry.register(_Source(collector, seen_by(caller), queries, usage.of(caller.project)))
         return Response(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)
 
     return routes
@@ -133,8 +134,15 @@ def _plus(some: Numbers | None, more: Numbers) -> Numbers:
 class _Source(MetricSource):
     """Everything, collected for one scrape."""
 
-    def __init__(self, collector: "Collector", queries: dict[str, LatencyHistogram], usage: Iterable[UsageCounters]) -> None:
+    def __init__(
+        self,
+        collector: "Collector",
+        project: str | None,
+        queries: dict[str, LatencyHistogram],
+        usage: Iterable[UsageCounters],
+    ) -> None:
         self._collector = collector
+        self._project = project
         self._queries = queries
         self._usage = list(usage)
 
@@ -157,7 +165,7 @@ class _Source(MetricSource):
         yield info
 
     def _ingest(self) -> Iterator[Metric]:
-        counts: dict[str, Any] = self._collector.accounting.snapshot()
+        counts: dict[str, Any] = self._collector.accounting.snapshot(self._project)
         received = CounterMetricFamily("otel_llm_ingest_received", "Items received", labels=["signal"])
         outcome = CounterMetricFamily(
             "otel_llm_ingest_items",

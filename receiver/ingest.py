@@ -151,13 +151,13 @@ class Ingest:
         except Exception as error:
             answered.set_exception(error)
             return
-        committed.add_done_callback(lambda outcome: self._answer(answered, outcome, kind, damage))
+        committed.add_done_callback(lambda outcome: self._answer(answered, outcome, kind, caller.project, damage))
 
-    def _answer(self, answered: "Future[Message]", outcome: "Future[Any]", kind: Signal, damage: Damage) -> None:
+    def _answer(self, answered: "Future[Message]", outcome: "Future[Any]", kind: Signal, project: str, damage: Damage) -> None:
         try:
             answer: Answer = outcome.result()
             if damage:
-                self.accounting.record(kind.counted_as, rejected=damage.rejected, values=damage.values)
+                self.accounting.record(kind.counted_as, project, rejected=damage.rejected, values=damage.values)
             text = ". ".join(part for part in (damage.message(kind.noun), answer.message) if part) if damage else answer.message
             response = kind.answer(damage.rejected.total() + answer.rejected, text[:_MESSAGE_LIMIT])
         except Exception as error:  # a future drops what its callbacks raise, and this request would wait for ever

@@ -3,7 +3,7 @@
 :class:`Door` authenticates requests on every protocol; :class:`Register` changes keys and projects.
 """
 
-from otel_llm.access.caller import DEFAULT_PROJECT, OPEN_CALLER, SCOPES, Caller, Scope
+from otel_llm.access.caller import DEFAULT_PROJECT, OPEN_CALLER, SCOPES, Caller, Scope, operator_of
 from otel_llm.access.door import Door
 from otel_llm.access.register import Register, RegisterError, UnknownNameError
 
@@ -17,4 +17,5 @@ __all__ = [
     "RegisterError",
     "Scope",
     "UnknownNameError",
+    "operator_of",
 ]

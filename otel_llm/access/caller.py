@@ -25,5 +25,10 @@ class Caller:
         return self.key_id is not None and bool(project) and project != self.project
 
 
+def operator_of(project: str) -> Caller:
+    """Who holds the database of a running server: reads any project, manages all."""
+    return Caller(project or DEFAULT_PROJECT, None, frozenset(SCOPES))
+
+
 OPEN_CALLER = Caller(DEFAULT_PROJECT, None, frozenset(SCOPES))
 """Everybody, while a loopback server has no key."""

@@ -61,7 +61,7 @@ def report(store: StoreOptions, project: str, calls: CallOptions, kind: str, lim
     """The report ``stats``, ``models`` or ``calls``, from the store itself or from the server that owns it."""
     from otel_llm.cli.server_client import ServerClient
 
-    with reach(store) as found:
+    with reach(store, project=project) as found:
         if isinstance(found, ServerClient):
             asked = asdict(calls)
             query = {"from": asked.pop("start"), "to": asked.pop("end"), **asked, "limit": limit}

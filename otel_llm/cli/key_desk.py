@@ -127,15 +127,16 @@ class ServerDesk:
         return self._ask("DELETE", f"/projects/{quote(name, safe='')}" + ("?purge=true" if purge else ""))
 
     def audit(self, project: str | None, limit: int) -> list[Document]:
-        entries = self._ask("GET", f"/audit?limit={limit}")["entries"]
-        return [entry for entry in entries if project in (None, entry["project"])]
+        wanted = f"&project={quote(project, safe='')}" if project else ""
+        entries = self._ask("GET", f"/audit?limit={limit}{wanted}")["entries"]
+        return [entry for entry in entries if project is None or entry["project"] in (None, project)]
 
     def _ask(self, method: str, path: str, body: Document | None = None) -> Document:
         try:
             answer = self._client.ask(method, "/api/v1/admin" + path, body)
         except ServerError as error:
             if error.status in (401, 403):
-                way_out = "Whoever holds the database can also stop the server and run this again."
+                way_out = "Who holds the database file needs no key: run this as the user of the server, without --api-key."
                 raise ServerError(f"{error}. {way_out}".replace("..", "."), error.status) from None
             raise
         assert isinstance(answer, dict)  # noqa: S101 every admin endpoint answers an object

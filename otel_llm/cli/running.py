@@ -1,11 +1,13 @@
-"""Where the server is that owns a DuckDB file: a small note beside the file.
+"""Where the server is that owns a DuckDB file: a small note beside the file, and the operator's socket.
 
-A DuckDB file has one owner, so a command that finds it taken has to ask that owner, at whatever port it listens.
+A DuckDB file has one owner, so a command that finds it taken has to ask that owner, at whatever port it listens; through the
+socket, if it may use that, as whoever holds the file.
 """
 
 import json
 import os
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from ipaddress import ip_address
 from pathlib import Path
 
@@ -16,6 +18,22 @@ def note_path(database_url: str) -> Path | None:
     """``otel-llm.duckdb`` → ``otel-llm.duckdb.server``; None for databases that several processes may open."""
     file = duckdb_file(database_url)
     return None if file is None else file.with_name(file.name + ".server")
+
+
+@contextmanager
+def private_files() -> Iterator[None]:
+    """Files made meanwhile are for this user alone: a store holds who asked what, whatever the umask of the shell."""
+    before = os.umask(0o077)
+    try:
+        yield
+    finally:
+        os.umask(before)
+
+
+def socket_path(database_url: str) -> Path | None:
+    """``otel-llm.duckdb`` → ``otel-llm.duckdb.sock``; None as for :func:`note_path`."""
+    file = duckdb_file(database_url)
+    return None if file is None else file.with_name(file.name + ".sock")
 
 
 def reachable(host: str) -> str:

@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING
 from otel_llm import __version__
 from otel_llm.access.local import is_loopback
 from otel_llm.cli.log_lines import set_up_logging
-from otel_llm.cli.running import leave_note, reachable, remove_note
+from otel_llm.cli.running import leave_note, private_files, reachable, remove_note, socket_path
 from otel_llm.collector import Collector
 from otel_llm.config import MIB, Settings
 from otel_llm.config_sources import unknown_variables
 from otel_llm.errors import ConfigError
-from otel_llm.serving import BodyReader, HttpServer, Mount, TlsFiles, WsgiBridge
+from otel_llm.serving import BodyReader, HttpServer, Mount, OperatorServer, TlsFiles, WsgiBridge
 from otel_llm.serving.asgi import App
 
 if TYPE_CHECKING:
@@ -39,6 +39,12 @@ def run(settings: Settings) -> None:
     stopping = _listen_to_signals()
     for sentence in unknown_variables():
         log.warning("%s", sentence)
+    with private_files():
+        _serve(settings, stopping)
+    log.info("stopped")
+
+
+def _serve(settings: Settings, stopping: threading.Event) -> None:
     collector = Collector(settings)
     try:
         check_door(settings, has_keys=collector.door.has_keys)
@@ -55,7 +61,6 @@ def run(settings: Settings) -> None:
             servers.stop()
     finally:
         collector.stop()
-    log.info("stopped")
 
 
 def _calm_garbage_collection() -> None:
@@ -75,12 +80,16 @@ class Servers:
         self._ports = collector.ports
         self._receiver: Receiver | None = None
         self._api: HttpServer | None = None
+        self._operator: OperatorServer | None = None
         self._bridge: WsgiBridge | None = None
         if settings.only != "api":
             self._receiver = _receiver(collector)
         if settings.only != "receiver":
             self._bridge = _query_api(collector)
             app: App = self._bridge
+            path = socket_path(settings.database_url)
+            if path is not None:
+                self._operator = OperatorServer(self._bridge, path, drain_s=settings.shutdown_timeout_s)
             if self._receiver is not None:
                 from receiver.http import LANGFUSE_PREFIX
 
@@ -107,12 +116,24 @@ class Servers:
             self._api.start()
             log.info("query API on %s", self._api.url)
             self._ports["api"] = self._api.port
+            self._start_operator()
             leave_note(settings.database_url, f"{self._api.scheme}://{reachable(settings.host)}:{self._api.port}")
+
+    def _start_operator(self) -> None:
+        """A folder without room for a socket costs only the convenience."""
+        if self._operator is None:
+            return
+        try:
+            self._operator.start()
+        except ConfigError as error:
+            log.warning("%s: other projects and their keys can be managed only while the server is stopped", error)
+            self._operator = None
 
     def stop(self) -> None:
         """Stops all at once, so that their waits do not add up. Safe when some never started."""
         remove_note(self._settings.database_url)
-        threads = [threading.Thread(target=server.stop) for server in (self._receiver, self._api) if server is not None]
+        servers = (self._receiver, self._api, self._operator)
+        threads = [threading.Thread(target=server.stop) for server in servers if server is not None]
         for thread in threads:
             thread.start()
         for thread in threads:

@@ -78,12 +78,13 @@ def store_options(function: Function) -> Function:
 
 
 @contextmanager
-def reach(store: StoreOptions, *, create: bool = False) -> Iterator["Engine | ServerClient"]:
+def reach(store: StoreOptions, *, create: bool = False, project: str | None = None) -> Iterator["Engine | ServerClient"]:
     """The store itself, or the server that owns it (said on standard error).
 
-    ``create`` makes a store that is not there yet; otherwise its absence is an error. Raises OtelLLMError.
+    ``project`` is what is asked about, where no key says it. ``create`` makes a store that is not there yet; otherwise its
+    absence is an error. Raises OtelLLMError.
     """
-    from otel_llm.cli.server_client import ServerClient, ServerError
+    from otel_llm.cli.server_client import ServerClient
     from otel_llm.errors import StoreBusy
 
     if store.server:
@@ -93,10 +94,8 @@ def reach(store: StoreOptions, *, create: bool = False) -> Iterator["Engine | Se
     try:
         engine = open_store(settings, create=create)
     except StoreBusy as busy:
-        client = ServerClient(owner_address(settings), store.api_key)
-        try:
-            client.get("/healthz")
-        except ServerError:
+        client = _owner(settings, store.api_key, project)
+        if client is None:
             raise busy from None
         click.echo(f"A running server owns the database; asking it at {client.url}.", err=True)
         yield client
@@ -105,6 +104,24 @@ def reach(store: StoreOptions, *, create: bool = False) -> Iterator["Engine | Se
         yield engine
     finally:
         engine.close()
+
+
+def _owner(settings: "Settings", api_key: str | None, project: str | None) -> "ServerClient | None":
+    """The server that owns the store: through its socket where this user may (then a key is not needed), else its port."""
+    from otel_llm.cli.running import socket_path
+    from otel_llm.cli.server_client import ServerClient, ServerError
+
+    path = socket_path(settings.database_url)
+    for way in (path, None) if path is not None and path.is_socket() else (None,):
+        client = ServerClient(owner_address(settings), api_key, socket_path=way, project=project)
+        try:
+            client.get("/healthz")
+        except ServerError as error:
+            if error.status is not None:
+                return client
+        else:
+            return client
+    return None
 
 
 def owner_address(settings: "Settings") -> str:
@@ -117,6 +134,7 @@ def owner_address(settings: "Settings") -> str:
 
 def open_store(settings: "Settings", *, create: bool) -> "Engine":
     """The store of these settings. Raises StoreError when it is not there and not to be created."""
+    from otel_llm.cli.running import private_files
     from otel_llm.database_url import duckdb_file
     from otel_llm.errors import StoreError
     from otel_llm.store.open import open_engine
@@ -124,4 +142,5 @@ def open_store(settings: "Settings", *, create: bool) -> "Engine":
     file = duckdb_file(settings.database_url)
     if not create and file is not None and not file.exists():
         raise StoreError(f"there is no store at {file} yet: start one with otel-llm serve, or name another with --database-url")
-    return open_engine(settings.database_url, settings)
+    with private_files():
+        return open_engine(settings.database_url, settings)

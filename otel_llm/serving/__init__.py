@@ -7,8 +7,9 @@ thread is used; TLS and client certificates come with it. Flask runs behind :cla
 
 from otel_llm.serving.body import BodyReader
 from otel_llm.serving.mount import Mount
+from otel_llm.serving.operator import OperatorServer
 from otel_llm.serving.server import HttpServer
 from otel_llm.serving.tls import TlsFiles
 from otel_llm.serving.wsgi import WsgiBridge
 
-__all__ = ["BodyReader", "HttpServer", "Mount", "TlsFiles", "WsgiBridge"]
+__all__ = ["BodyReader", "HttpServer", "Mount", "OperatorServer", "TlsFiles", "WsgiBridge"]

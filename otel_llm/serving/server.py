@@ -68,9 +68,8 @@ class HttpServer:
 
     def start(self) -> None:
         """Binds and serves; returns when connections are accepted. Raises ConfigError when the address is not free."""
-        bound = _bind(self.host, self.port)
-        self.port = bound.getsockname()[1]
-        self._thread = Thread(target=self._run, args=(bound,), name=f"http-{self.port}", daemon=True)
+        bound = self._bind()
+        self._thread = Thread(target=self._run, args=(bound,), name=f"http {self.url}", daemon=True)
         self._thread.start()
         while not self._server.started and not self._stopped.wait(0.005):
             pass
@@ -83,6 +82,11 @@ class HttpServer:
         if self._thread is not None:
             self._thread.join(self._drain_s + _FORCED_STOP_S)
             self._thread = None
+
+    def _bind(self) -> socket.socket:
+        bound = _bind(self.host, self.port)
+        self.port = bound.getsockname()[1]
+        return bound
 
     def _run(self, bound: socket.socket) -> None:
         try:

@@ -15,6 +15,7 @@ from wsgiref.types import WSGIApplication
 from otel_llm.errors import OtelLLMError, Overloaded, PayloadTooLarge, SlowSender
 from otel_llm.serving.asgi import Header, Receive, Scope, Send, headers_of, peer_of, respond
 from otel_llm.serving.body import BodyReader, ClientGone
+from otel_llm.serving.operator import OPERATOR
 
 _log = logging.getLogger(__name__)
 _WAITING_PER_THREAD = 64
@@ -116,6 +117,7 @@ def _environ(scope: Scope, headers: dict[str, str], body: bytes) -> dict[str, An
         "wsgi.multithread": True,
         "wsgi.multiprocess": False,
         "wsgi.run_once": False,
+        OPERATOR: scope.get(OPERATOR, False),
     }
     for name, value in headers.items():
         if "_" in name or name == "content-length":  # an underscore would let a header pass for another one

@@ -12,15 +12,15 @@ SCHEMAS: dict[str, Json] = {
     "Health": record(
         {
             "status": {"type": "string", "enum": ["ok", "unavailable"]},
-            "version": described(TEXT, "only for keys that may read, and while no key exists"),
+            "version": described(TEXT, "only for keys that may read, and while no key exists, as all below"),
             "spans": _TALLY,
             "log_records": _TALLY,
             "data_points": _TALLY,
             "values_dropped": described(_BY_REASON, "values that were dropped from items that were kept"),
             "requests_refused": described(_BY_REASON, "whole requests that were refused"),
         },
-        optional=["version"],
-        description="Counts since the start of the server.",
+        optional=["version", "spans", "log_records", "data_points", "values_dropped", "requests_refused"],
+        description="Counts since the start of the server: the project's own; refused requests of the whole server.",
     )
 }
 

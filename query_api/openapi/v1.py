@@ -286,7 +286,7 @@ SCHEMAS: dict[str, Json] = {
             "to": _INSTANT,
             "totals": record({"spans": COUNT, "call_records": COUNT, "counted_calls": COUNT}),
             **{name: listed(_health_row(columns)) for name, columns in health.TABLES.items()},
-            "since_start": described({"type": "object"}, "counters of the server, as on /healthz"),
+            "since_start": described({"type": "object"}, "counters of the project, as on /healthz"),
         }
     ),
     "V1Info": record(

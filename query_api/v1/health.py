@@ -93,7 +93,7 @@ def view(reader: Reader, project: str, collector: "Collector") -> dict[str, Any]
             }
             for row in data_health.refused(reader, project, window)
         ],
-        "since_start": collector.accounting.snapshot(),
+        "since_start": collector.accounting.snapshot(project),
     }
 
 

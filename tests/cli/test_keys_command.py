@@ -56,7 +56,7 @@ def test_beside_an_open_server_the_first_key_is_made_by_anyone_here_and_closes_i
     status, found = ask(server.api_url + "/api/v1/stats", headers=bearer)
     assert (status, found["calls"]) == (200, 0), "what came before the first key belongs to the project default"
 
-    refused = server.cli("keys", "create", "--project", "shop")
+    refused = server.cli("keys", "create", "--project", "shop", "--server", server.api_url)
     assert refused.returncode != 0
     assert "OTEL_LLM_API_KEY" in refused.stderr
     second = made(server.cli("keys", "create", "--project", "shop", "--expires", "1h", OTEL_LLM_API_KEY=admin["secret_key"]))
@@ -69,6 +69,69 @@ def test_beside_an_open_server_the_first_key_is_made_by_anyone_here_and_closes_i
 
     listed = json.loads(server.cli("keys", "list", "--json", OTEL_LLM_API_KEY=admin["secret_key"]).stdout)
     assert [key["public_key"] for key in listed] == [admin["public_key"], second["public_key"]]
+
+
+def test_who_holds_the_database_file_manages_and_reads_every_project_beside_a_closed_server(server: ServerProcess) -> None:
+    first = made(server.cli("keys", "create", "--project", "shop", "--scope", "ingest"))
+    result = server.cli("keys", "create", "--project", "other")
+    second = made(result)
+    assert ASKING in result.stderr
+    assert server.cli("projects", "create", "third").returncode == 0
+    assert [project["name"] for project in json.loads(server.cli("projects", "list", "--json").stdout)] == [
+        "default",
+        "other",
+        "shop",
+        "third",
+    ]
+    body = spans(2)
+    assert ask(server.otlp_url + "/v1/traces", method="POST", body=body, headers=credentials(first)[0])[0] == 200
+    assert json.loads(server.cli("stats", "--json", "--project", "shop").stdout)["calls"] == 2
+    assert json.loads(server.cli("stats", "--json").stdout)["calls"] == 0
+    assert json.loads(server.cli("stats", "--json", "--project", "shop", OTEL_LLM_API_KEY=second["secret_key"]).stdout) == {
+        **json.loads(server.cli("stats", "--json").stdout)
+    }, "a key that is shown counts, not the project that is named"
+    assert server.cli("keys", "revoke", first["public_key"]).returncode == 0
+    assert ask(server.otlp_url + "/v1/traces", method="POST", body=body, headers=credentials(first)[0])[0] == 401
+    entries = json.loads(server.cli("audit", "--json", "--project", "third").stdout)
+    assert [(entry["action"], entry["actor"]) for entry in entries if entry["project"]] == [("project.create", "operator")]
+    assert "Traceback" not in "\n".join(server.log)
+
+
+def test_the_store_and_the_way_to_its_server_are_for_their_owner_alone(server: ServerProcess) -> None:
+    made(server.cli("keys", "create", "--project", "shop"))
+    files = {file.name: file.stat().st_mode & 0o777 for file in server.folder.glob("spans.duckdb*")}
+    assert {"spans.duckdb", "spans.duckdb.sock", "spans.duckdb.server"} <= files.keys()
+    assert {name: mode for name, mode in files.items() if mode & 0o077} == {}
+    for tries in ({"x-otel-llm.operator": "true"}, {"otel_llm.operator": "true"}, {"x-otel-llm-operator": "1"}):
+        assert ask(server.api_url + "/api/v1/admin/keys", headers=tries)[0] == 401, "no header makes an operator"
+    assert server.stop() == 0
+    assert [file.name for file in server.folder.glob("spans.duckdb.*")] == [], "a clean stop leaves the store alone"
+
+
+def test_a_socket_left_by_a_killed_server_is_no_hindrance(tmp_path: Path) -> None:
+    killed = ServerProcess(tmp_path)
+    killed.kill()
+    assert (tmp_path / "spans.duckdb.sock").exists()
+    made(killed.cli("keys", "create", "--project", "shop"))
+    server = ServerProcess(tmp_path)
+    try:
+        made(server.cli("keys", "create", "--project", "other"))
+    finally:
+        server.kill()
+
+
+def test_a_folder_without_room_for_the_socket_costs_only_the_convenience(tmp_path: Path) -> None:
+    folder = tmp_path / ("long" * 30)
+    folder.mkdir()
+    server = ServerProcess(folder)
+    try:
+        made(server.cli("keys", "create", "--project", "shop"))
+        refused = server.cli("keys", "create", "--project", "other")
+        assert refused.returncode != 0
+        assert "asks for a key" in refused.stderr
+        assert any("too long" in line for line in server.log)
+    finally:
+        server.kill()
 
 
 def test_rotation_and_revocation_beside_a_server_take_effect_at_once(server: ServerProcess) -> None:

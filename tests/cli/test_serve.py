@@ -102,7 +102,7 @@ def test_with_a_key_but_without_tls_it_starts_and_warns_or_refuses_if_asked_to(t
         assert any("warning" in line and "NO TLS" in line for line in server.log)
         port = server.api_url.rpartition(":")[2]
         assert ask(f"http://127.0.0.1:{port}/api/v1/stats")[0] == 401
-        asked = server.cli("stats")
+        asked = server.cli("stats", "--server", f"http://127.0.0.1:{port}")
         assert f"http://127.0.0.1:{port} asks for a key" in asked.stderr
     finally:
         server.kill()

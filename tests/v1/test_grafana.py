@@ -15,7 +15,7 @@ _SELECTOR = re.compile(r"(otel_llm_\w+)(?:\{([^}]*)\})?")
 
 def test_every_metric_of_the_dashboard_is_served(v1_server: QueryServer) -> None:
     v1_server.store([call(input_tokens=1)])
-    v1_server.accounting.record("spans", rejected={"invalid_trace_id": 1}, values={"negative_tokens": 1})
+    v1_server.accounting.record("spans", "default", rejected={"invalid_trace_id": 1}, values={"negative_tokens": 1})
     v1_server.accounting.refuse("too_large")
     v1_server.get("/api/v1/info")
     served: dict[str, set[str]] = {}

@@ -34,7 +34,9 @@ def fresh_usage(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_outcomes_add_up_to_what_was_received(v1_server: QueryServer) -> None:
-    v1_server.accounting.record("spans", stored=5, duplicate=2, ignored={"pending": 3}, rejected={"invalid_trace_id": 1})
+    v1_server.accounting.record(
+        "spans", "default", stored=5, duplicate=2, ignored={"pending": 3}, rejected={"invalid_trace_id": 1}
+    )
     v1_server.accounting.refuse("too_large")
     found = samples(v1_server)
     assert found["otel_llm_ingest_received_total", (("signal", "spans"),)] == 11

@@ -26,7 +26,7 @@ def command(store: StoreOptions, project: str, trace_id: str, span_id: str | Non
     from otel_llm.store.queries.reading import reading
 
     document = None
-    with reach(store) as found:
+    with reach(store, project=project) as found:
         if isinstance(found, ServerClient):
             try:
                 document = found.get(f"/api/v1/traces/{trace_id}/explain", {"span_id": span_id, "limit": limit})

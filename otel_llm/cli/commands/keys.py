@@ -13,7 +13,8 @@ def command() -> None:
     as "Authorization: Bearer SECRET", as Basic PUBLIC:SECRET, or as "x-api-key: SECRET".
 
     On PostgreSQL and ClickHouse, and on a DuckDB file that no server has open, the database itself is changed. A running
-    server that owns the file is asked instead: with an admin key (--api-key), or without one while no key exists at all.
+    server that owns the file is asked instead, through a socket beside the file: who may use the file manages every project
+    and needs no key. From elsewhere (--server) an admin key (--api-key) manages its own project.
     """
 
 

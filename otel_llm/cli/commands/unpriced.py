@@ -29,7 +29,7 @@ def command(store: StoreOptions, start: str | None, end: str | None, project: st
     from otel_llm.pricing.unpriced import unpriced
     from otel_llm.store.queries.window import Window
 
-    with reach(store) as found:
+    with reach(store, project=project) as found:
         if isinstance(found, ServerClient):
             query = {"from": iso_time(start, "--from"), "to": iso_time(end, "--to")}
             models = found.get("/api/v1/unpriced", query)["models"]

@@ -27,7 +27,7 @@ def command(store: StoreOptions, project: str, trace_id: str, span_id: str | Non
     from otel_llm.store.queries.reading import reading
     from otel_llm.store.queries.span_fates import why
 
-    with reach(store) as found:
+    with reach(store, project=project) as found:
         if isinstance(found, ServerClient):
             document = found.get(f"/api/v1/traces/{trace_id}/why")
         else:
