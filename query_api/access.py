@@ -24,6 +24,7 @@ def reader_of(door: Door, product: Product) -> Caller:
         raise ApiError(401, _unauthenticated(product, str(error)) if door.has_keys else str(error)) from None
     door.authorize(caller, "read", peer)
     if caller.key_id is not None and door.project_deleted(caller.project):
+        door.count_refusal("project deleted", caller, peer)
         raise _DELETED.get(product.name, _unknown_key)()
     return caller
 

@@ -30,6 +30,8 @@ from query_api.errors import ApiError
 
 MAX_AUDIT_ENTRIES = 10_000
 MAX_GRACE_S = 30 * 86_400.0
+OPERATORS_ONLY = ("addresses", "to")
+"""Parts of an audit entry of the whole server that only the operator is told."""
 
 Document = dict[str, Any]
 
@@ -164,7 +166,7 @@ def blueprint(collector: Collector) -> Blueprint:
         if _operator(caller):
             entries = door.register.audit_entries(request.args.get("project") or None, int(limit))
         else:
-            entries = [_without_addresses(entry) for entry in door.register.audit_entries(caller.project, int(limit))]
+            entries = [_for_one_project(entry) for entry in door.register.audit_entries(caller.project, int(limit))]
         return {"entries": [documents.audit_document(entry) for entry in entries]}, 200
 
     return routes
@@ -188,11 +190,11 @@ def _require(caller: Caller, project: str) -> None:
         raise ApiError(403, f"An admin key manages its own project only, which is {caller.project}.")
 
 
-def _without_addresses(entry: AuditEntry) -> AuditEntry:
-    """Entries of the whole server tell an admin of one project counts, not who else calls."""
+def _for_one_project(entry: AuditEntry) -> AuditEntry:
+    """Entries of the whole server tell an admin of one project counts, not who else calls or where copies are."""
     if entry.project is not None:
         return entry
-    return replace(entry, detail={name: value for name, value in entry.detail.items() if name != "addresses"})
+    return replace(entry, detail={name: value for name, value in entry.detail.items() if name not in OPERATORS_ONLY})
 
 
 def _own_key(door: Door, caller: Caller, public_key: str) -> Key:

@@ -49,6 +49,7 @@ def blueprint(collector: "Collector") -> Blueprint:
         caller = reader_of(collector.door, product_of(request.path))
         named = request.headers.get("X-Project-Id", "").strip()
         if caller.key_id is not None and named and named != caller.project:
+            collector.door.count_refusal("foreign project named", caller, request.remote_addr or "")
             raise project_not_found()
         return caller.project
 

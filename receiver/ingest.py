@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 from google.protobuf.message import Message
 
-from otel_llm.access.caller import Caller
+from otel_llm.access.caller import Caller, Scope
 from otel_llm.accounting import Accounting
 from otel_llm.budget import Budget, Hold
 from otel_llm.config import Settings
@@ -52,6 +52,12 @@ class Door(Protocol):
 
     def authenticate(self, headers: Mapping[str, str], peer: str) -> Caller:
         """Who sends this. Raises Unauthenticated."""
+
+    def authorize(self, caller: Caller, scope: Scope, peer: str) -> None:
+        """Raises PermissionDenied (and counts it) when the caller lacks a scope."""
+
+    def count_refusal(self, reason: str, caller: Caller, peer: str) -> None:
+        """Notes that a known caller asked for what is not its own."""
 
     def project_deleted(self, project: str) -> bool:
         """True when the project of a caller does not exist any more."""
@@ -99,13 +105,14 @@ class Ingest:
     def admit(self, headers: Mapping[str, str], peer: str) -> Caller:
         """The caller of a request with these headers (lower-case names). Raises Unauthenticated or PermissionDenied."""
         caller = self._door.authenticate(headers, peer)
-        if not caller.may("ingest"):
-            raise PermissionDenied("this key may not ingest")
+        self._door.authorize(caller, "ingest", peer)
         # In open mode everything is one project and the header says nothing.
         named = headers.get("x-project-id", "").strip()
         if caller.key_id is not None and named not in ("", caller.project):
+            self._door.count_refusal("foreign project named", caller, peer)
             raise PermissionDenied("this key belongs to another project than x-project-id names")
         if self._door.project_deleted(caller.project):
+            self._door.count_refusal("project deleted", caller, peer)
             raise PermissionDenied("the project of this key was deleted")
         return caller
 

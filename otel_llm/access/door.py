@@ -8,6 +8,7 @@ import hmac
 import logging
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
@@ -66,6 +67,8 @@ class Door:
         self._refresh_s = settings.keys_refresh_s
         self._refusals = Refusals()
         self._used: dict[str, int] = {}
+        self._exports: Counter[tuple[str, str, str]] = Counter()
+        self._exports_lock = threading.Lock()
         self._snapshot: _Snapshot | None = None
         self._refresh_lock = threading.Lock()
         self._stopping = threading.Event()
@@ -106,7 +109,9 @@ class Door:
     def refresh(self) -> None:
         """Reads keys and projects again, now. Call it after a change made through :attr:`register`."""
         with self._refresh_lock:
-            self._snapshot = _Snapshot.of(self.register.read())
+            before, self._snapshot = self._snapshot, _Snapshot.of(self.register.read())
+        if before is not None and not before.contents.keys and self.has_keys:
+            log.warning("the first key was made: from now on everybody needs one; what came before is in the project default")
 
     def _write_back(self) -> None:
         used, self._used = self._used, {}
@@ -118,6 +123,10 @@ class Door:
             refused = self._refusals.drain()
             if refused is not None:
                 self.register.note("request.refuse", actor=audit.SERVER, detail=refused)
+            with self._exports_lock:
+                exports, self._exports = self._exports, Counter()
+            for (project, actor, what), times in exports.items():
+                self.register.note("data.export", actor=actor, project=project, detail={"what": what, "times": times})
         except Exception as error:  # bookkeeping must not end the thread that keeps keys fresh
             log.warning("last uses and refusals could not be written: %s", _first_line(error))
 
@@ -195,8 +204,17 @@ class Door:
     def authorize(self, caller: Caller, scope: Scope, peer: str = "") -> None:
         """Raises PermissionDenied (and counts it) when the caller lacks a scope."""
         if not caller.may(scope):
-            self._refusals.count(f"scope {scope} missing", peer, caller.key_id or "")
+            self.count_refusal(f"scope {scope} missing", caller, peer)
             raise PermissionDenied(f"This key lacks the scope {scope}.")
+
+    def count_refusal(self, reason: str, caller: Caller, peer: str) -> None:
+        """Notes that a caller, who is known, asked for what is not its own."""
+        self._refusals.count(reason, peer, caller.key_id or "")
+
+    def count_export(self, caller: Caller, what: str) -> None:
+        """Notes that a caller took data out as a file; written to the audit log in bulk."""
+        with self._exports_lock:
+            self._exports[caller.project, caller.key_id or audit.OPERATOR, what] += 1
 
 
 def _first_line(error: BaseException) -> str:

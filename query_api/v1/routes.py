@@ -45,6 +45,7 @@ def blueprint(collector: "Collector") -> Blueprint:
                 document = view(reader, caller.project, **values)
             if kind == "csv" and tables and chosen_table:
                 found = tables[chosen_table]
+                collector.door.count_export(caller, f"{name}.csv")
                 columns = found.columns if not callable(found.columns) else found.columns(document)
                 return forms.table(f"{name}-{chosen_table}" if len(tables) > 1 else name, columns, document[found.member])
             return answer(document)

@@ -3,7 +3,8 @@
 import base64
 import json
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from types import SimpleNamespace
+from typing import Any, NamedTuple, cast
 
 import grpc
 import pytest
@@ -11,11 +12,25 @@ from google.protobuf.json_format import ParseDict
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2_grpc import TraceServiceStub
 
+from otel_llm import __version__
+from otel_llm.config import Settings
+from query_api import create_app
 from tests.cli.conftest import ServerProcess, ask, credentials, otel_llm, spans
 
 Key = dict[str, Any]
 
 CANARY = "canary-model-of-alpha"
+INPUT_TOKENS, OUTPUT_TOKENS = 76_543, 98_321
+SPANS = 4
+OF_ALPHA = (
+    CANARY,
+    "user-of-alpha",
+    "session-of-alpha",
+    "service-of-alpha",
+    *map(str, (INPUT_TOKENS, OUTPUT_TOKENS, SPANS * INPUT_TOKENS, SPANS * OUTPUT_TOKENS)),
+)
+"""What every answer about alpha's calls holds something of, and no answer to anybody else."""
+
 READS: list[tuple[str, str, Any]] = [
     ("GET", "/api/public/metrics/daily", None),
     ("POST", "/usage/total", {}),
@@ -30,7 +45,28 @@ READS: list[tuple[str, str, Any]] = [
     ("GET", "/api/v1/stats", None),
     ("GET", "/api/v1/models", None),
     ("GET", "/api/v1/calls", None),
+    ("GET", "/api/v1/unpriced", None),
+    ("GET", "/api/v1/overview", None),
+    ("GET", "/api/v1/series?split=model", None),
+    ("GET", "/api/v1/top?by=model", None),
+    ("GET", "/api/v1/top?by=model&format=csv", None),
+    ("GET", "/api/v1/calls/search", None),
+    ("GET", "/api/v1/calls/search?format=csv", None),
+    ("GET", "/api/v1/traces/{trace}", None),
+    ("GET", "/api/v1/traces/{trace}?format=csv", None),
+    ("GET", "/api/v1/traces/{trace}/spans/{span}", None),
+    ("GET", "/api/v1/traces/{trace}/why", None),
+    ("GET", "/api/v1/traces/{trace}/explain", None),
+    ("GET", "/api/v1/data-health", None),
+    ("GET", "/metrics", None),
 ]
+"""Every endpoint that answers with data of a project."""
+WITHOUT_DATA = {
+    *("/healthz", "/openapi.json", "/favicon.ico", "/ui", "/ui/", "/ui/login", "/ui/logout", "/api/v1/info"),
+    *("/ui/<path:unknown>", "/ui/assets/<digest>/<path:name>"),
+}
+"""Endpoints that have none, or whose own tests say what they tell to whom (health, info, the pages around the data)."""
+PAGES = ["/", "/ui/usage", "/ui/calls", "/ui/health", "/ui/traces/{trace}"]
 ADMIN: list[tuple[str, str, Any]] = [
     ("GET", "/api/v1/admin/keys", None),
     ("POST", "/api/v1/admin/keys", {}),
@@ -48,8 +84,11 @@ class Site(NamedTuple):
 
     server: ServerProcess
     keys: dict[str, Key]
+    trace: str
+    span: str
 
     def call(self, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None) -> tuple[int, Any]:
+        path = path.replace("{trace}", self.trace).replace("{span}", self.span)
         return ask(self.server.api_url + path, method=method, body=body, headers=headers)
 
     def send(self, headers: dict[str, str]) -> int:
@@ -94,11 +133,17 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
             keys[f"{project} {scope}"] = json.loads(made.stdout)
     server = ServerProcess(folder)
     try:
-        sent = spans(4, model=CANARY, user="user-of-alpha")
-        for span in sent["resourceSpans"][0]["scopeSpans"][0]["spans"]:
+        sent = spans(SPANS, model=CANARY, user="user-of-alpha")
+        sent["resourceSpans"][0]["resource"]["attributes"][0]["value"] = {"stringValue": "service-of-alpha"}
+        found = sent["resourceSpans"][0]["scopeSpans"][0]["spans"]
+        for span in found:
             span["attributes"].append({"key": "session.id", "value": {"stringValue": "session-of-alpha"}})
+            for attribute in span["attributes"]:
+                tokens = {"gen_ai.usage.input_tokens": INPUT_TOKENS, "gen_ai.usage.output_tokens": OUTPUT_TOKENS}
+                if attribute["key"] in tokens:
+                    attribute["value"] = {"intValue": str(tokens[attribute["key"]])}
         assert ask(server.otlp_url + "/v1/traces", method="POST", body=sent, headers=bearer(keys["alpha ingest"]))[0] == 200
-        yield Site(server, keys)
+        yield Site(server, keys, found[0]["traceId"], found[0]["spanId"])
     finally:
         server.kill()
 
@@ -110,8 +155,8 @@ class TestReading:
     def test_the_owner_sees_its_data(self, site: Site, method: str, path: str, body: Any) -> None:
         status, answer = site.call(method, path, body, bearer(site.keys["alpha read"]))
         assert status == 200
-        text = json.dumps(answer)
-        assert CANARY in text or "40" in text, "the data is there: the tests below would pass on an empty store too"
+        told = [sign for sign in OF_ALPHA if sign in json.dumps(answer)]
+        assert told, "the data is there: the tests below would pass on an empty store too"
 
     def test_strangers_ingest_keys_and_broken_pairs_see_nothing(self, site: Site, method: str, path: str, body: Any) -> None:
         alpha, beta = site.keys["alpha read"], site.keys["beta read"]
@@ -129,7 +174,7 @@ class TestReading:
         for headers, expected in refused:
             status, answer = site.call(method, path, body, headers)
             assert status == expected, headers
-            assert CANARY not in json.dumps(answer)
+            assert not _told_of_alpha(answer)
             assert "Traceback" not in json.dumps(answer)
 
     def test_another_project_sees_nothing_whatever_it_names(self, site: Site, method: str, path: str, body: Any) -> None:
@@ -147,21 +192,57 @@ class TestReading:
         for trick, headers in tricks:
             sent = None if body is None else {**body, "project": "alpha", "project_id": "alpha", "user_id": "user-of-alpha"}
             status, answer = site.call(method, trick, sent, {**key, **headers})
-            assert status in (200, 400), (trick, headers)
-            text = json.dumps(answer)
-            assert CANARY not in text
-            assert '"alpha"' not in text
-            assert not _numbers(answer) - {0}, answer
+            assert status in (200, 400, 404), (trick, headers)
+            assert not _told_of_alpha(answer), trick
+            assert '"alpha"' not in json.dumps(answer)
 
 
-def _numbers(answer: Any, name: str = "") -> set[float]:
-    """Every number of an answer that counts or sums something."""
-    if isinstance(answer, dict):
-        return {number for key, value in answer.items() for number in _numbers(value, key)}
-    if isinstance(answer, list):
-        return {number for value in answer for number in _numbers(value, name)}
-    neutral = {"page", "limit", "status", "start_time_us", "end_time_us", "period_start", "period_end", "totalPages"}
-    return {answer} if isinstance(answer, int | float) and not isinstance(answer, bool) and name not in neutral else set()
+def _told_of_alpha(answer: Any) -> list[str]:
+    return [sign for sign in OF_ALPHA if sign in json.dumps(answer)]
+
+
+def test_every_endpoint_is_attacked() -> None:
+    app = create_app(cast(Any, SimpleNamespace(settings=Settings(), door=None)))
+    rules = {rule.rule for rule in app.url_map.iter_rules() if not rule.rule.startswith("/api/v1/admin")}
+    names = {"<trace_id>": "{trace}", "<span_id>": "{span}", "<path:thread_id>": "session-of-alpha"}
+    attacked = {path.partition("?")[0] for _, path, _ in READS} | set(PAGES)
+
+    def named(rule: str) -> str:
+        for form, value in names.items():
+            rule = rule.replace(form, value)
+        return rule
+
+    assert {named(rule) for rule in rules} - attacked == WITHOUT_DATA
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_pages_hold_no_data_and_are_shown_to_readers_only(site: Site, path: str) -> None:
+    for headers in (
+        {},
+        bearer(site.keys["beta read"]),
+        {"cookie": f"otel_llm_session={site.keys['alpha read']['secret_key']}"},
+    ):
+        assert not _told_of_alpha(site.call("GET", path, headers=headers)[1])
+    assert "Log in" in site.call("GET", path)[1], "a stranger is sent to the login"
+    assert site.call("GET", path, headers=bearer(site.keys["alpha ingest"]))[0] == 403
+
+
+def test_health_and_metrics_count_what_came_for_the_own_project(site: Site) -> None:
+    def received(key: str) -> tuple[int, str]:
+        headers = bearer(site.keys[key])
+        lines = site.call("GET", "/metrics", headers=headers)[1].splitlines()
+        [line] = [line for line in lines if line.startswith('otel_llm_ingest_received_total{signal="spans"}')]
+        return site.call("GET", "/healthz", headers=headers)[1]["spans"]["received"], line.split()[-1]
+
+    assert received("alpha read") == (SPANS, f"{SPANS}.0")
+    assert received("beta read") == (0, "0.0")
+    assert (
+        site.call("GET", "/api/v1/data-health", headers=bearer(site.keys["beta read"]))[1]["since_start"]["spans"]["received"]
+        == 0
+    )
+    info = site.call("GET", "/api/v1/info", headers=bearer(site.keys["beta read"]))[1]
+    assert (info["project"], info["spans"], info["first"]) == ("beta", 0, None)
+    assert site.call("GET", "/api/v1/info")[0] == 401
 
 
 @pytest.mark.parametrize(("method", "path", "body"), ADMIN, ids=lambda value: value if isinstance(value, str) else "")
@@ -243,14 +324,24 @@ def test_strangers_send_nothing_over_both_protocols(site: Site) -> None:
     assert ask(site.server.api_url + "/api/public/otel/v1/traces", method="POST", body=spans(1))[0] == 401
 
 
-def test_health_tells_strangers_no_version_and_no_content(site: Site) -> None:
-    status, answer = site.call("GET", "/healthz")
+@pytest.mark.parametrize("key", ["", "alpha ingest", "wrong"])
+def test_health_tells_strangers_that_the_server_is_ready_and_nothing_else(site: Site, key: str) -> None:
+    headers = bearer(site.keys.get(key, {"secret_key": "sk-otel-wrong"})) if key else {}
+    assert site.call("GET", "/healthz", headers=headers) == (200, {"status": "ok"})
+    assert ask(site.server.otlp_url + "/healthz", headers=headers) == (200, {"status": "ok"})
+
+
+def test_health_tells_readers_the_version_and_the_counters(site: Site) -> None:
+    status, answer = site.call("GET", "/healthz", headers=bearer(site.keys["alpha read"]))
     assert status == 200
-    text = json.dumps(answer)
-    assert "version" not in answer
-    assert "alpha" not in text
-    assert CANARY not in text
-    assert "version" in site.call("GET", "/healthz", headers=bearer(site.keys["alpha read"]))[1]
+    assert set(answer) == {*("status", "version", "spans", "log_records", "data_points"), "values_dropped", "requests_refused"}
+
+
+def test_the_description_of_the_api_tells_no_version_and_no_data(site: Site) -> None:
+    status, answer = site.call("GET", "/openapi.json")
+    assert status == 200
+    assert __version__ not in json.dumps(answer["info"])
+    assert not _told_of_alpha(answer)
 
 
 def test_the_log_of_all_this_holds_no_secret(site: Site) -> None:

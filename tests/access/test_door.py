@@ -213,6 +213,24 @@ def test_refusals_are_logged_without_the_secret_and_counted_in_the_audit_log(
     assert canary not in str(register.audit_entries(None))
 
 
+def test_what_a_known_key_was_refused_and_what_it_took_out_is_in_the_audit_log(door: Door, register: Register) -> None:
+    new = door.register.create_key("shop", ["ingest"], actor="operator")
+    door.start()
+    caller = door.authenticate(bearer(new.secret_key), PEER)
+    for _ in range(3):
+        with pytest.raises(PermissionDenied):
+            door.authorize(caller, "read", PEER)
+    door.count_refusal("foreign project named", caller, PEER)
+    door.count_export(caller, "calls.csv")
+    door.count_export(caller, "calls.csv")
+    door.stop()
+    entries = {entry.action: entry for entry in register.audit_entries(None)}
+    assert entries["request.refuse"].detail["reasons"] == {"scope read missing": 3, "foreign project named": 1}
+    export = entries["data.export"]
+    assert (export.project, export.actor) == ("shop", new.key.public_key)
+    assert export.detail == {"what": "calls.csv", "times": 2}
+
+
 def test_a_hundred_thousand_bad_keys_do_not_slow_a_good_one(door: Door) -> None:
     """A ratio within one run: the good key's checks among a flood take no longer than a few times those in silence."""
     new = door.register.create_key("shop", actor="operator")

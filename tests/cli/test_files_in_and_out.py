@@ -211,6 +211,13 @@ def test_export_of_calls_in_a_window(demo_store: Path) -> None:
     rows = list(csv.DictReader(everything.stdout.splitlines()))
     assert {row["role"] for row in rows} == {"generation", "embedding"}
     assert 0 < len(list(csv.DictReader(recent.stdout.splitlines()))) < len(rows)
+    done = otel_llm("audit", "--json", "--database-url", url)
+    entries = [entry for entry in json.loads(done.stdout) if entry["action"] == "data.export"]
+    assert [entry["detail"] for entry in entries[:2]] == [
+        {"format": "csv", "from": "12h", "to": None, "calls_only": True},
+        {"format": "csv", "from": None, "to": None, "calls_only": True},
+    ]
+    assert {(entry["project"], entry["actor"]) for entry in entries} == {("default", "operator")}
 
 
 def test_parquet_needs_a_file(demo_store: Path) -> None:

@@ -7,11 +7,11 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any
 
-from otel_llm.access.caller import OPEN_CALLER, Caller
+from otel_llm.access.caller import OPEN_CALLER, Caller, Scope
 from otel_llm.accounting import Accounting
 from otel_llm.budget import Budget
 from otel_llm.config import Settings
-from otel_llm.errors import Unauthenticated
+from otel_llm.errors import PermissionDenied, Unauthenticated
 from receiver.server import Receiver
 
 
@@ -72,6 +72,7 @@ class SmallDoor:
 
     keys: dict[str, Caller] = field(default_factory=dict)
     deleted: set[str] = field(default_factory=set)
+    refusals: list[tuple[str, str, str]] = field(default_factory=list)
     seen: list[tuple[Mapping[str, str], str]] = field(default_factory=list)
 
     def authenticate(self, headers: Mapping[str, str], peer: str) -> Caller:
@@ -85,6 +86,13 @@ class SmallDoor:
         if caller is None:
             raise Unauthenticated("no valid key")
         return caller
+
+    def authorize(self, caller: Caller, scope: Scope, peer: str) -> None:
+        if not caller.may(scope):
+            raise PermissionDenied(f"lacks {scope}")
+
+    def count_refusal(self, reason: str, caller: Caller, peer: str) -> None:
+        self.refusals.append((reason, caller.project, peer))
 
     def project_deleted(self, project: str) -> bool:
         return project in self.deleted

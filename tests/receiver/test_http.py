@@ -6,6 +6,7 @@ import socket
 import threading
 import zlib
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -163,17 +164,21 @@ def test_every_credential_style_opens_the_door(running, headers):
 
 
 @pytest.mark.parametrize(
-    ("headers", "status", "code"),
+    ("headers", "status", "code", "counted"),
     [
-        ({}, 401, 16),
-        ({"x_api_key": "wrong"}, 401, 16),
-        ({"x_api_key": "sk-r"}, 403, 7),
-        ({"x_api_key": "sk-a", "x_project_id": "team-b"}, 403, 7),
+        ({}, 401, 16, []),
+        ({"x_api_key": "wrong"}, 401, 16, []),
+        ({"x_api_key": "sk-r"}, 403, 7, []),
+        ({"x_api_key": "sk-a", "x_project_id": "team-b"}, 403, 7, ["foreign project named"]),
+        ({"x_api_key": "sk-d"}, 403, 7, ["project deleted"]),
     ],
 )
-def test_the_door_stays_closed_to_others(running, headers, status, code):
-    running.backend.door.keys.update({"sk-a": TEAM_A, "sk-r": READER})
+def test_the_door_stays_closed_to_others(running, headers, status, code, counted):
+    gone = replace(TEAM_A, project="gone")
+    running.backend.door.keys.update({"sk-a": TEAM_A, "sk-r": READER, "sk-d": gone})
+    running.backend.door.deleted.add("gone")
     answer = post(running, b"", **headers)
+    assert [reason for reason, *_ in running.backend.door.refusals] == counted
     assert (answer.status_code, Status.FromString(answer.content).code) == (status, code)
     assert ("www-authenticate" in answer.headers) == (status == 401)
     assert not running.pipeline.requests

@@ -19,8 +19,10 @@ def command(source_url: str, target_url: str) -> None:
     """
     import sys
 
+    from otel_llm.access import audit
     from otel_llm.cli.store_options import open_store
     from otel_llm.config_sources import load_settings
+    from otel_llm.database_url import safe_url
     from otel_llm.errors import ConfigError
     from otel_llm.store.copying import copy_store, total_rows
 
@@ -30,6 +32,8 @@ def command(source_url: str, target_url: str) -> None:
     try:
         target = open_store(load_settings({"database_url": target_url}), create=True)
         try:
+            with source.sql.begin() as connection:
+                audit.record(connection, "data.copy", actor=audit.OPERATOR, detail={"to": safe_url(target_url)})
             with click.progressbar(length=total_rows(source), label="Copying", file=sys.stderr) as bar:
                 done = copy_store(source, target, bar.update)
         finally:

@@ -45,6 +45,7 @@ def command(
     import sys
     from contextlib import closing
 
+    from otel_llm.access import audit
     from otel_llm.cli.call_options import time_ns
     from otel_llm.cli.server_client import ServerClient
     from otel_llm.cli.span_files import TEXT_FORMATS, write_parquet
@@ -59,6 +60,9 @@ def command(
     with reach(store) as found:
         if isinstance(found, ServerClient):
             raise StoreBusy("export reads the store itself: stop the server that owns the file, or export a copy of it")
+        detail = {"format": form, "from": start, "to": end, "calls_only": calls_only}
+        with found.sql.begin() as connection:  # before the first span leaves: whoever breaks off has read some all the same
+            audit.record(connection, "data.export", actor=audit.OPERATOR, project=project, detail=detail)
         times = time_ns(start, "--from"), time_ns(end, "--to")
         with closing(stored_spans(found, project, *times, calls_only=calls_only)) as pages:
             try:

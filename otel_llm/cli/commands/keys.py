@@ -44,7 +44,14 @@ def create(store: StoreOptions, project: str, scopes: tuple[str, ...], expires: 
     from otel_llm.cli.key_desk import key_desk
 
     with key_desk(store, create=True) as desk:
+        first = not desk.list_keys()
         click.echo(json.dumps(desk.create_key(project, scopes or ("ingest", "read"), expires)))
+    if first:
+        click.echo(
+            "This is the first key: from now on every server of this store asks everybody for one. "
+            + ("" if project == "default" else "What came before is in the project default, which only keys of default see."),
+            err=True,
+        )
 
 
 @command.command("list")
