@@ -3,8 +3,7 @@
 import base64
 import json
 from collections.abc import Iterator
-from types import SimpleNamespace
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 import grpc
 import pytest
@@ -13,9 +12,8 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2_grpc import TraceServiceStub
 
 from otel_llm import __version__
-from otel_llm.config import Settings
-from query_api import create_app
 from tests.cli.conftest import ServerProcess, ask, credentials, otel_llm, spans
+from tests.query_api.conftest import QueryServer
 
 Key = dict[str, Any]
 
@@ -202,8 +200,9 @@ def _told_of_alpha(answer: Any) -> list[str]:
 
 
 def test_every_endpoint_is_attacked() -> None:
-    app = create_app(cast(Any, SimpleNamespace(settings=Settings(), door=None)))
-    rules = {rule.rule for rule in app.url_map.iter_rules() if not rule.rule.startswith("/api/v1/admin")}
+    server = QueryServer()
+    server.close()
+    rules = {rule.rule for rule in server.app.url_map.iter_rules() if not rule.rule.startswith("/api/v1/admin")}
     names = {"<trace_id>": "{trace}", "<span_id>": "{span}", "<path:thread_id>": "session-of-alpha"}
     attacked = {path.partition("?")[0] for _, path, _ in READS} | set(PAGES)
 
