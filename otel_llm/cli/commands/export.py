@@ -60,10 +60,10 @@ def command(
     with reach(store) as found:
         if isinstance(found, ServerClient):
             raise StoreBusy("export reads the store itself: stop the server that owns the file, or export a copy of it")
+        times = time_ns(start, "--from"), time_ns(end, "--to")
         detail = {"format": form, "from": start, "to": end, "calls_only": calls_only}
         with found.sql.begin() as connection:  # before the first span leaves: whoever breaks off has read some all the same
             audit.record(connection, "data.export", actor=audit.OPERATOR, project=project, detail=detail)
-        times = time_ns(start, "--from"), time_ns(end, "--to")
         with closing(stored_spans(found, project, *times, calls_only=calls_only)) as pages:
             try:
                 if output is None:
