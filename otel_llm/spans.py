@@ -228,10 +228,6 @@ class Columns(dict[str, list[Any]]):
         return column
 
 
-def _any_filled(column: list[Any]) -> bool:
-    return any(value is not None for value in column)
-
-
 class SpanBatch:
     """A columnar batch of spans: ``columns[name][row]`` for every name in :data:`FIELD_NAMES`."""
 
@@ -273,8 +269,9 @@ class SpanBatch:
 
     def filled_columns(self) -> dict[str, list[Any]]:
         """The columns in which some row is not None, in the order of the fields."""
-        columns = self.columns
-        return {name: columns[name] for name in FIELD_NAMES if name in columns and _any_filled(columns[name])}
+        columns, size = self.columns, self.size
+        held = ((name, columns[name]) for name in FIELD_NAMES if name in columns)
+        return {name: column for name, column in held if size and (column[0] is not None or column.count(None) < size)}
 
     def take(self, rows: Sequence[int]) -> "SpanBatch":
         """A batch of the given rows, in that order."""
