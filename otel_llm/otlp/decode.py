@@ -5,10 +5,13 @@ bad span does not cost its batch. JSON becomes protobuf bytes first (:mod:`otel_
 this module sees one kind of message.
 """
 
-from typing import Any, Literal, NamedTuple
+from typing import Any, Final, Literal, NamedTuple, TypedDict
 
 import msgspec
+from google.protobuf.descriptor import Descriptor
 from google.protobuf.message import DecodeError, Message
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, Span
 
 from otel_llm.errors import InvalidPayload
 from otel_llm.otlp.damage import Damage, Undecodable
@@ -18,6 +21,20 @@ from otel_llm.otlp.signals import SIGNALS, SignalName
 from otel_llm.otlp.transcode import transcode
 
 Encoding = Literal["protobuf", "json"]
+
+
+def _object(message: type[Message], **typed: Any) -> Any:
+    """The type of a message's JSON object: any value for its fields, by either of their names, but for the typed ones."""
+    names = {name: spec.name for spec in message.DESCRIPTOR.fields for name in (spec.name, spec.json_name)}
+    fields = {name: typed.get(field, Any) for name, field in names.items()}
+    return TypedDict(f"{message.DESCRIPTOR.name}Object", fields, total=False)  # type: ignore[operator] # by descriptor
+
+
+_SPANS: Final = list[_object(Span, attributes=list[msgspec.Raw])]  # type: ignore[misc] # made by descriptor
+_SCOPES: Final = list[_object(ScopeSpans, spans=_SPANS)]  # type: ignore[misc] # made by descriptor
+_RESOURCES: Final = list[_object(ResourceSpans, scope_spans=_SCOPES)]  # type: ignore[misc] # made by descriptor
+_LAZY_TRACES: Final = msgspec.json.Decoder(_object(ExportTraceServiceRequest, resource_spans=_RESOURCES))
+"""Reads a trace request, but leaves span attributes as JSON text: most of them were seen before, and are looked up by it."""
 
 
 class Decoded(NamedTuple):
@@ -45,7 +62,7 @@ def decode_reporting(signal: SignalName, body: bytes, encoding: Encoding, lean: 
     damage = Damage()
     try:
         if encoding == "json":
-            body = transcode(_json(body, damage), descriptor, damage)
+            body, damage = _transcoded(signal, body, descriptor)
         message = _protobuf(body, lean, request, SIGNALS[signal].noun, damage)
     except Undecodable as error:
         what = "OTLP/JSON" if encoding == "json" else "protobuf"
@@ -59,6 +76,18 @@ def _protobuf(body: bytes, lean: type[Message] | None, request: type[Message], n
         return (lean or request).FromString(body)
     except DecodeError:
         return mend(body, request, damage)
+
+
+def _transcoded(signal: SignalName, body: bytes, descriptor: Descriptor) -> tuple[bytes, Damage]:
+    """Protobuf bytes of a JSON body, and what was left out. Raises Undecodable."""
+    if signal == "traces":
+        try:
+            damage = Damage()
+            return transcode(_LAZY_TRACES.decode(body), descriptor, damage), damage
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, Undecodable):
+            pass  # not as it should be: what is wrong is found by reading all of it
+    damage = Damage()
+    return transcode(_json(body, damage), descriptor, damage), damage
 
 
 def _json(body: bytes, damage: Damage) -> Any:

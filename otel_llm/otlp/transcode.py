@@ -14,6 +14,7 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any
 
+import msgspec
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
 from otel_llm.otlp import varint
@@ -253,6 +254,18 @@ def _attributes_field(spec: FieldDescriptor) -> Write:
     write_all = _message_field(spec, structural=False)
     value_type = _message_type(_message_type(spec).fields_by_name["value"])
 
+    def written(encoded: bytes, damage: Damage, depth: int) -> bytes:
+        """The bytes of an attribute that was left as JSON text; remembered when nothing of it was left out."""
+        inner: list[bytes] = []
+        before = damage.values.total()
+        write([msgspec.json.decode(encoded)], inner, damage, depth)
+        found = b"".join(inner)
+        if len(encoded) <= _LONGEST_KNOWN and damage.values.total() == before:
+            if len(_KNOWN) >= _MOST_KNOWN:
+                _KNOWN.clear()
+            _KNOWN[encoded] = found
+        return found
+
     def write(value: Any, out: list[bytes], damage: Damage, depth: int) -> None:
         if type(value) is not list:
             raise Undecodable(f"is {_shown(value)} where an array is due")
@@ -261,6 +274,13 @@ def _attributes_field(spec: FieldDescriptor) -> Write:
             return
         write_value = _fields(value_type)
         for element in value:
+            if type(element) is msgspec.Raw:
+                encoded = bytes(element)
+                known = _KNOWN.get(encoded)
+                if known is None:
+                    known = written(encoded, damage, depth)
+                out.append(known)
+                continue
             try:
                 head, head_size = _KEYS[element["key"]]
                 content = element["value"]
@@ -299,6 +319,9 @@ _IRREGULAR: tuple[tuple[str, Any], ...] = ()
 _KEYS: dict[str, tuple[bytes, int]] = {}
 """Attribute keys that were seen: the bytes of a KeyValue up to its value's length, and their number."""
 _MOST_KEYS, _LONGEST_KEY = 4096, 200
+_KNOWN: dict[bytes, bytes] = {}
+"""JSON text of attributes that were seen → their protobuf bytes with tag and length: most come again and again."""
+_MOST_KNOWN, _LONGEST_KNOWN = 16_384, 256
 _SHORT_TEXT = 120
 _TEXT_HEADS = tuple(bytes([size + 2, 0x0A, size]) for size in range(_SHORT_TEXT))
 """Length of an AnyValue that holds a text, the text's tag, the text's length."""

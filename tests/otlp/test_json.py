@@ -354,3 +354,37 @@ def test_whatever_the_spans_are_the_good_one_is_kept(spans):
 def test_any_bytes_as_json_decode_or_are_an_invalid_payload(body):
     with contextlib.suppress(InvalidPayload):
         decode_reporting("logs", body, "json")
+
+
+@given(
+    st.lists(
+        st.fixed_dictionaries(
+            {"key": st.sampled_from(["a", "b", "é"])},
+            optional={
+                "value": st.fixed_dictionaries(
+                    {},
+                    optional={
+                        "stringValue": st.text(max_size=4) | st.just("\ud800"),
+                        "intValue": st.integers(-5, 2**64) | st.sampled_from(["7", "x"]),
+                        "doubleValue": st.floats() | st.just("NaN"),
+                        "arrayValue": st.just({"values": [{"stringValue": "s"}, {"boolValue": 7}]}),
+                    },
+                ),
+                "unknown": st.none(),
+            },
+        )
+        | st.sampled_from([7, None, "text", []]),
+        max_size=5,
+    )
+)
+def test_attributes_seen_before_are_read_as_ever(attributes):
+    document = {"resourceSpans": [{"scopeSpans": [{"spans": [{"traceId": TRACE_ID, "attributes": attributes}]}]}]}
+    body = json.dumps(document).encode()
+    first, second = decode_reporting("traces", body, "json"), decode_reporting("traces", body, "json")
+    # The same document in the other spelling is read without looking anything up.
+    spelled = body.replace(b'"spans": [{', b'"spans": [null, {', 1)
+    other = decode_reporting("traces", spelled, "json")
+    [span] = [span for span in other.message.resource_spans[0].scope_spans[0].spans if span.trace_id]
+    for decoded in (first, second):
+        assert decoded.message.resource_spans[0].scope_spans[0].spans[0] == span
+        assert decoded.damage.values == other.damage.values

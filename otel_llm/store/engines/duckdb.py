@@ -317,7 +317,8 @@ class _Inlet:
     def __init__(self, number: int, columns: tuple[str, ...]) -> None:
         names = ", ".join(columns)
         self.name = f"fresh_spans_{number}"
-        self.prepare = f"PREPARE insert_{self.name} AS INSERT INTO spans ({names}) SELECT {names} FROM {self.name}"
+        insert = f"INSERT INTO spans ({names}) SELECT {names} FROM {self.name}"  # noqa: S608 constant text
+        self.prepare = f"PREPARE insert_{self.name} AS {insert}"
         self.insert = f"EXECUTE insert_{self.name}"
         self.table: Table | None = None
 
