@@ -20,7 +20,7 @@ from .test_resolution import commit, stored
 pytest.importorskip("psycopg", reason="psycopg is not installed (pip install 'otel-llm[postgres]')")
 from otel_llm.store.engines import postgresql_schema as ddl
 from otel_llm.store.engines.postgresql import PostgreSQLEngine
-from otel_llm.store.engines.postgresql_session import BUCKETS, _buckets
+from otel_llm.store.engines.postgresql_session import _OF_RESPONSES, _OF_TRACES, BUCKETS, PostgreSQLSession, _buckets, _lists
 
 WEEK = 7 * 86_400 * SECOND
 
@@ -211,3 +211,17 @@ def test_a_store_that_was_never_analysed_is_analysed_when_it_is_read(new_postgre
         (1,)
     ]
     engine.close()
+
+
+def test_commits_find_related_spans_by_key_before_anything_was_analysed(postgresql: PostgreSQLEngine) -> None:
+    """Else each key reads the whole range of time: the first minutes of a new store, or of a new week, would crawl."""
+    postgresql._statistics.close()
+    with postgresql.write(()) as session:
+        session.apply(Change(insert=batch(*(span(trace=number, response_id=f"r{number}") for number in range(1, 3_000)))))
+    keys = [("default", number.to_bytes(16, "big")) for number in range(1, 500)]
+    responses = [("default", f"r{number}") for number in range(1, 500)]
+    with postgresql.write(()) as session:
+        assert isinstance(session, PostgreSQLSession)
+        for query, values in ((_OF_TRACES, keys), (_OF_RESPONSES, responses)):
+            plan = session._connection.execute(f"EXPLAIN {query}", (*_lists(values), T0, T0 + 1)).fetchall()
+            assert any("a.trace_id" in line or "a.response_id" in line for (line,) in plan if "Index Cond" in line), plan

@@ -34,23 +34,28 @@ _ARRAYS = {sa.Text: "text[]", sa.BigInteger: "bigint[]", sa.LargeBinary: "bytea[
 
 _LOCK = "SELECT count(pg_advisory_xact_lock(%s, bucket)) FROM unnest(%s::int[]) AS bucket"
 _TRY_LOCK = "SELECT bool_and(pg_try_advisory_xact_lock(%s, bucket)) FROM unnest(%s::int[]) AS bucket"
+# A planner without fresh statistics must not choose how spans are found: it guesses one row and reads the whole range of time
+# once for every key (3 ms a span at 20,000 spans in the range, instead of 0.02). LATERAL with OFFSET 0 looks up key by key, and
+# IS NOT DISTINCT FROM keeps it off the index on project and start.
 _OF_TRACES = (
-    f"SELECT {_SLIM} FROM unnest(%s::text[], %s::bytea[]) AS a(project, trace_id) "  # noqa: S608 constant text
-    "JOIN spans s ON s.trace_id = a.trace_id AND s.project = a.project WHERE s.start_ns BETWEEN %s AND %s"
+    f"SELECT {_SLIM} FROM unnest(%s::text[], %s::bytea[]) AS a(project, trace_id) CROSS JOIN LATERAL "  # noqa: S608 constant text
+    f"(SELECT {_SLIM} FROM spans s WHERE s.trace_id = a.trace_id AND s.project IS NOT DISTINCT FROM a.project "
+    "AND s.start_ns BETWEEN %s AND %s OFFSET 0) s"
 )
 _OF_RESPONSES = (
-    "SELECT f.* FROM unnest(%s::text[], %s::text[]) AS a(project, response_id), LATERAL ("  # noqa: S608 constant text
-    f"SELECT {_SLIM} FROM spans s WHERE s.response_id = a.response_id AND s.project = a.project "
-    f"AND s.role IN ('generation', 'embedding') AND s.start_ns BETWEEN %s AND %s LIMIT {MOST_SHARING + 1}) AS f"
+    f"SELECT {_SLIM} FROM unnest(%s::text[], %s::text[]) AS a(project, response_id) CROSS JOIN LATERAL "  # noqa: S608 constant text
+    f"(SELECT {_SLIM} FROM spans s WHERE s.response_id = a.response_id AND s.project IS NOT DISTINCT FROM a.project "
+    f"AND s.role IN ('generation', 'embedding') AND s.start_ns BETWEEN %s AND %s LIMIT {MOST_SHARING + 1}) s"
 )
-_ON_KEYS = "s.trace_id = a.trace_id AND s.span_id = a.span_id AND s.project = a.project AND s.start_ns BETWEEN %s AND %s"
-_FETCH = (
-    f"SELECT {_ALL} FROM unnest(%s::text[], %s::bytea[], %s::bytea[]) AS a(project, trace_id, span_id) "  # noqa: S608 constant text
-    f"JOIN spans s ON {_ON_KEYS}"
+_BY_KEY = (
+    "unnest(%s::text[], %s::bytea[], %s::bytea[]) AS a(project, trace_id, span_id) CROSS JOIN LATERAL (SELECT {} FROM spans s "
+    "WHERE s.trace_id = a.trace_id AND s.span_id = a.span_id AND s.project IS NOT DISTINCT FROM a.project "
+    "AND s.start_ns BETWEEN %s AND %s OFFSET 0) s"
 )
+_FETCH = f"SELECT {_ALL} FROM {_BY_KEY.format(_ALL)}"  # noqa: S608 constant text
 _DELETE = (
-    "DELETE FROM spans s USING unnest(%s::text[], %s::bytea[], %s::bytea[]) AS a(project, trace_id, span_id) "  # noqa: S608 constant text
-    f"WHERE {_ON_KEYS}"
+    f"WITH found AS MATERIALIZED (SELECT s.* FROM {_BY_KEY.format('s.tableoid AS part, s.ctid AS place')}) "  # noqa: S608 constant text
+    "DELETE FROM spans USING found WHERE spans.tableoid = part AND spans.ctid = place"
 )
 
 
