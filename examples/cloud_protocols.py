@@ -23,9 +23,9 @@ def gemini_request(path: str, body: Json) -> Json:
 
 
 def bedrock_request(path: str, body: Json) -> Json:
-    """The request with what the path says: ``/model/MODEL/converse``."""
-    wanted = (body.get("inferenceConfig") or {}).get("maxTokens")
-    return body | {"model": unquote(path.split("/")[-2]), "max_tokens": wanted}
+    """The request with what the path says: ``/model/MODEL/converse``, ``/invoke`` and their streaming forms."""
+    wanted = (body.get("inferenceConfig") or {}).get("maxTokens", body.get("max_tokens"))
+    return body | {"model": unquote(path.split("/")[-2]), "max_tokens": wanted, "stream": path.endswith("stream")}
 
 
 def _gemini_usage(call: "Call") -> Json:

@@ -1,10 +1,12 @@
-"""A small model server on loopback that speaks the APIs of four providers, with token counts you can compute by hand.
+"""A small model server on loopback that speaks the APIs of six providers, with token counts you can compute by hand.
 
     python examples/model_server.py --port 8089
 
 Routes: ``POST /v1/chat/completions``, ``/v1/responses``, ``/v1/embeddings`` (OpenAI) and ``/v1/messages`` (Anthropic), the
 generating ones with ``"stream": true`` too; ``/v1beta/models/MODEL:generateContent`` and ``:streamGenerateContent`` (Gemini);
-``/model/MODEL/converse`` (Amazon Bedrock); ``GET /calls`` lists what was answered, with the true numbers.
+``:embedContent``, ``:batchEmbedContents``; ``/model/MODEL/converse``, ``/converse-stream``, ``/invoke`` and
+``/invoke-with-response-stream`` with Anthropic's messages (Amazon Bedrock); ``/api/chat``, ``/api/generate``, ``/api/embed``
+(Ollama); ``/v2/chat``, ``/v2/embed`` (Cohere); ``GET /calls`` lists what was answered, with the true numbers.
 
 The rules, so that a test or a reader knows every number in advance:
 
@@ -37,6 +39,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import cloud_protocols
+import more_protocols
 
 Json = dict[str, Any]
 
@@ -54,9 +57,13 @@ ERRORS = {
     "missing": (404, "model_not_found", "not_found_error", "No such model"),
 }
 CACHE_FROM = 100
-CACHE_WRITERS = {"messages", "bedrock"}
+CACHE_WRITERS = {"messages", "bedrock", "bedrock_invoke"}
+EMBEDDINGS = {"embeddings", "gemini_embeddings", "ollama_embed", "cohere_embed"}
+"""APIs whose answer has no output tokens."""
+CACHELESS = {*EMBEDDINGS, "ollama_chat", "ollama_generate", "cohere"}
+"""APIs that say nothing about caches."""
 REASONING = ("o1", "o3", "o4", "gpt-5", "gemini-2.5")
-PROMPT_KEYS = ("system", "instructions", "messages", "input", "systemInstruction", "contents")
+PROMPT_KEYS = ("system", "instructions", "messages", "input", "systemInstruction", "contents", "prompt", "texts", "requests")
 TOOL_RESULTS = ('"role": "tool"', '"function_call_output"', '"tool_result"', '"toolResult"', '"functionResponse"')
 """What a conversation contains, as JSON, once a tool was called."""
 DEFAULT_OUTPUT = 12
@@ -76,13 +83,13 @@ class Call:
         self.first_token_ns: int | None = None
         texts = [request.get(key) for key in PROMPT_KEYS]
         self.input = sum(len(text.split()) for text in texts_in(texts))
-        self.cache_read = self.input // 2 if self.input >= CACHE_FROM else 0
+        self.cache_read = self.input // 2 if self.input >= CACHE_FROM and api not in CACHELESS else 0
         self.cache_write = self.input // 4 if self.input >= CACHE_FROM and api in CACHE_WRITERS else 0
         self.tool = tool_to_call(request)
         wanted = next(
             (request[key] for key in ("max_completion_tokens", "max_output_tokens", "max_tokens") if request.get(key)), None
         )
-        self.output = 0 if api == "embeddings" else TOOL_OUTPUT if self.tool else int(wanted or DEFAULT_OUTPUT)
+        self.output = 0 if api in EMBEDDINGS else TOOL_OUTPUT if self.tool else int(wanted or DEFAULT_OUTPUT)
         self.reasoning = self.output // 4 if self.model.startswith(REASONING) else 0
         self.error = next((error for word, error in ERRORS.items() if word in self.model), None)
         self.words = [word + " " for word in itertools.islice(itertools.cycle(WORDS), self.output)]
@@ -174,7 +181,8 @@ def chat_answer(call: Call) -> Json:
 
 
 def chat_events(call: Call) -> Iterator[Json]:
-    with_usage = bool((call.request.get("stream_options") or {}).get("include_usage"))
+    # Mistral tells the usage of every stream
+    with_usage = bool((call.request.get("stream_options") or {}).get("include_usage")) or call.model.startswith("mistral")
     head = chat_head(call, "chat.completion.chunk") | ({"usage": None} if with_usage else {})
 
     def chunk(delta: Json, finish: str | None = None) -> Json:
@@ -263,7 +271,8 @@ def embeddings_answer(call: Call) -> Json:
     items = given if isinstance(given, list) else [given]
     data = [{"object": "embedding", "index": index, "embedding": [0.25, 0.5, -0.125]} for index in range(len(items))]
     usage = {"prompt_tokens": call.input, "total_tokens": call.input}
-    return {"object": "list", "model": call.served, "data": data, "usage": usage}
+    answer = {"object": "list", "model": call.served, "data": data, "usage": usage}
+    return {"id": call.id, **answer} if call.model.startswith("mistral") else answer
 
 
 # Anthropic messages
@@ -317,27 +326,62 @@ ANSWERS = {
     "messages": messages_answer,
     "gemini": cloud_protocols.gemini_answer,
     "bedrock": cloud_protocols.bedrock_answer,
+    "bedrock_invoke": messages_answer,
+    "completions": more_protocols.completion_answer,
+    "gemini_embeddings": more_protocols.gemini_embeddings,
+    "ollama_chat": more_protocols.ollama_answer,
+    "ollama_generate": more_protocols.ollama_answer,
+    "ollama_embed": more_protocols.ollama_embed,
+    "cohere": more_protocols.cohere_answer,
+    "cohere_embed": more_protocols.cohere_embed,
 }
 EVENTS = {
     "chat": chat_events,
     "responses": response_events,
     "messages": messages_events,
     "gemini": cloud_protocols.gemini_events,
+    "bedrock": more_protocols.bedrock_events,
+    "bedrock_invoke": messages_events,
+    "ollama_chat": more_protocols.ollama_events,
+    "ollama_generate": more_protocols.ollama_events,
+    "cohere": more_protocols.cohere_events,
 }
 ROUTES = {
     "/chat/completions": "chat",
+    "/v1/completions": "completions",
     "/responses": "responses",
     "/embeddings": "embeddings",
     "/messages": "messages",
     "enerateContent": "gemini",
+    ":embedContent": "gemini_embeddings",
+    ":batchEmbedContents": "gemini_embeddings",
     "/converse": "bedrock",
+    "/converse-stream": "bedrock",
+    "/invoke": "bedrock_invoke",
+    "/invoke-with-response-stream": "bedrock_invoke",
+    "/api/chat": "ollama_chat",
+    "/api/generate": "ollama_generate",
+    "/api/embed": "ollama_embed",
+    "/v2/chat": "cohere",
+    "/v2/embed": "cohere_embed",
 }
 """End of a path -> API."""
-IN_PATH = {"gemini": cloud_protocols.gemini_request, "bedrock": cloud_protocols.bedrock_request}
+IN_PATH = {
+    **dict.fromkeys(("gemini", "gemini_embeddings"), cloud_protocols.gemini_request),
+    **dict.fromkeys(("bedrock", "bedrock_invoke"), cloud_protocols.bedrock_request),
+    **dict.fromkeys(("ollama_chat", "ollama_generate"), more_protocols.ollama_request),
+}
 """APIs whose path says a part of the request."""
 NAMED_EVENTS = {"responses", "messages"}
 """APIs whose server-sent events carry an ``event:`` line."""
-TEXT_EVENTS = {"response.output_text.delta", "content_block_delta", "chat"}
+FRAMES = {
+    "bedrock": more_protocols.event_frame,
+    "bedrock_invoke": more_protocols.chunk_frame,
+    "ollama_chat": more_protocols.json_line,
+    "ollama_generate": more_protocols.json_line,
+}
+"""APIs that stream something else than server-sent events: an event as bytes."""
+TEXT_EVENTS = {"response.output_text.delta", "content_block_delta", "content-delta", "contentBlockDelta", "chat"}
 """Events that carry a token: the delays are applied before these."""
 
 
@@ -385,7 +429,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def _stream(self, call: Call) -> None:
         self.send_response(200)
-        self.send_header("content-type", "text/event-stream")
+        self.send_header("content-type", more_protocols.STREAM_TYPES.get(call.api, "text/event-stream"))
         self.send_header("transfer-encoding", "chunked")
         self.end_headers()
         tokens = 0
@@ -400,17 +444,19 @@ class Handler(BaseHTTPRequestHandler):
                 if "fails-midway" in call.model and tokens > 3:
                     self.close_connection = True
                     return
+                if call.api in FRAMES:
+                    self._chunk(FRAMES[call.api](event))
+                    continue
                 name = f"event: {event['type']}\n" if call.api in NAMED_EVENTS else ""
                 numbered = event | {"sequence_number": number} if call.api == "responses" else event
-                self._chunk(f"{name}data: {json.dumps(numbered)}\n\n")
+                self._chunk(f"{name}data: {json.dumps(numbered)}\n\n".encode())
             if call.api == "chat":
-                self._chunk("data: [DONE]\n\n")
+                self._chunk(b"data: [DONE]\n\n")
             self.wfile.write(b"0\r\n\r\n")
         except (BrokenPipeError, ConnectionResetError):
             self.close_connection = True
 
-    def _chunk(self, text: str) -> None:
-        data = text.encode()
+    def _chunk(self, data: bytes) -> None:
         self.wfile.write(f"{len(data):x}\r\n".encode() + data + b"\r\n")
 
 

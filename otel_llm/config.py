@@ -118,7 +118,7 @@ class Settings(BaseSettings):
     redact_patterns: Texts = ()
     """Regular expressions whose matches are replaced before storage; a list in the file, separated by commas elsewhere."""
     hash_user_ids: SecretStr | None = None
-    """Secret with which user ids are hashed (HMAC-SHA-256) before storage; equal users stay equal."""
+    """Secret with which user ids and names are hashed (HMAC-SHA-256) before storage; equal users stay equal."""
 
     # prices
     prices_file: Path | None = None

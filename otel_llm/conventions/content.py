@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 
 HASHED: Final = "hmac:"
 _FREE_TEXT_FIELDS: Final = frozenset({"error_text", "status_message", "error_message"})
-_USER_PARTS: Final = ("id", "user_id", "userId")
+_USER_FIELDS: Final = frozenset({"user_id", "user_name"})
+_USER_PARTS: Final = frozenset({"id", "user_id", "userId", "name", "user_name", "email", "user_email"})
+"""What tells who a user is, inside an object that describes one."""
 SHORT: Final = 128
 MAX_TEXTS: Final = 8192
 """Short texts known to hold nothing: most attribute values come again and again."""
@@ -42,7 +44,7 @@ class ContentPolicy:
     redact_patterns: tuple[str, ...] = ()
     """Further regular expressions whose matches are replaced."""
     user_secret: bytes | None = field(default=None, repr=False)
-    """Secret with which user ids are hashed (HMAC-SHA-256); None keeps them."""
+    """Secret with which user ids and names are hashed (HMAC-SHA-256); None keeps them."""
 
     @classmethod
     def from_settings(cls, settings: "Settings") -> "ContentPolicy":
@@ -73,7 +75,7 @@ class ContentPolicy:
 
 
 class Guard:
-    """Protects personal data in what is about to be stored: hashes user ids, redacts text.
+    """Protects personal data in what is about to be stored: hashes user ids and names, redacts text.
 
     Attributes that feed an identity (user, session, model, ids) are facts, not text, and are not redacted: a user known by
     an e-mail address stays one user. Hash user ids to hide them.
@@ -155,7 +157,7 @@ class Guard:
 
     def _hashed(self, key: str, value: Any) -> Any:
         route = key_route(key)
-        if any(source.field == "user_id" for source in route.sources):
+        if any(source.field in _USER_FIELDS for source in route.sources):
             found = values.text(value)
             return self._hash(found) if found else value
         if route.opened and key in _objects_with_user():

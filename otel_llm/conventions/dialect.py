@@ -51,6 +51,7 @@ class Dialect(NamedTuple):
     ``order`` wins. ``exclusive_cache`` names scopes (same patterns) whose input counts exclude cached tokens, and
     ``exclusive_providers`` limits that to some providers. ``raw_cache`` marks dialects that pass the provider's raw
     number on, so that arithmetic must decide; ``exclusive_reasoning`` those whose output count leaves reasoning tokens out.
+    ``thoughts_in_total`` names scopes (same patterns) where nothing but the total includes these.
     ``content`` lists attribute keys, ``content_prefixes`` their beginnings,
     and ``content_events`` event names whose attributes hold message content.
     """
@@ -67,6 +68,7 @@ class Dialect(NamedTuple):
     exclusive_providers: frozenset[str] = frozenset()
     raw_cache: bool = False
     exclusive_reasoning: bool = False
+    thoughts_in_total: tuple[str, ...] = ()
     provider: str | None = None
     content: tuple[str, ...] = ()
     content_prefixes: tuple[str, ...] = ()

@@ -170,7 +170,7 @@ def _content() -> str:
             "### Redaction\n\nWith `redact`, these are replaced in free text (not in attributes read as ids or names), and\n"
             f"the values of keys ending like `{redaction.SECRET_KEYS.pattern}`.\n",
             rules,
-            f"User ids hashed with `hash_user_ids` begin with `{content.HASHED}`.\n",
+            f"User ids and names hashed with `hash_user_ids` begin with `{content.HASHED}`.\n",
         )
     )
 

@@ -44,7 +44,10 @@ OPERATIONS: dict[str, tuple[str, str]] = {
     "llm_request": (GENERATION, "chat"),
     "responses": (GENERATION, "chat"),
     "model_call": (GENERATION, "chat"),
+    "acompletion": (GENERATION, "chat"),
+    "aresponses": (GENERATION, "chat"),
     "image": (GENERATION, "image"),
+    "aembedding": (EMBEDDING, "embeddings"),
     "embeddings": (EMBEDDING, "embeddings"),
     "embedding": (EMBEDDING, "embeddings"),
     "rerank": ("rerank", "rerank"),
@@ -172,15 +175,21 @@ KNOWN_NAMES: dict[str, tuple[str, str, str | None]] = {
     "cloud_api_invoke": ("langdb", "workflow", "api_invoke"),
     "request_routing": ("langdb", "workflow", "request_routing"),
     "virtual_model": ("langdb", "workflow", "virtual_model"),
-    **dict.fromkeys(("openai", "anthropic", "gemini", "bedrock", "embedding"), ("langdb", "other", None)),
+    # The provider's span below a model_call is the same call: counting keeps one and fills what it lacks from the other.
+    **dict.fromkeys(("openai", "anthropic", "gemini", "bedrock"), ("langdb", GENERATION, "chat")),
+    "embedding": ("langdb", "other", None),
 }
 """Span names that tell a call where no attribute does: dialect it belongs to (for the rule's name), role, operation."""
+
+STREAM_OPENERS: Final = frozenset({"logfire.openai", "logfire.anthropic"})
+"""Scopes whose span of a streamed call ends at the response headers, without usage: the log of the stream's end is the call."""
 
 GATEWAY_SCOPES: Final = ("litellm", "vllm", "com.anthropic.claude-platform", "langdb", "portkey", "kong", "envoy")
 """Beginnings of scope names whose SERVER spans are calls by their attributes alone."""
 
 _KIND_SERVER: Final = 2
 _KIND_CONSUMER: Final = 5
+_STATUS_ERROR: Final = 2
 
 _OPERATION = SLOT["gen_ai_operation"]
 _REQUEST_TYPE = SLOT["request_type"]
@@ -190,7 +199,7 @@ _LOGFIRE, _LOGGED = SLOT["logfire_span_type"], SLOT["logged_duration"]
 _REQUEST_MODEL, _RESPONSE_MODEL, _PROVIDER = SLOT["request_model"], SLOT["response_model"], SLOT["provider"]
 _INPUT, _OUTPUT, _TOTAL = SLOT["input_tokens"], SLOT["output_tokens"], SLOT["total_tokens"]
 _TOOL, _AGENT, _AGENT_ID = SLOT["tool_name"], SLOT["agent_name"], SLOT["agent_id"]
-_RESPONSE_ID, _KIND = SLOT["response_id"], SLOT["kind"]
+_RESPONSE_ID, _KIND, _STATUS = SLOT["response_id"], SLOT["kind"], SLOT["status_code"]
 
 _OTHER = Decision("other", None, "nothing says it is a call")
 _BY_OPERATION = {word: Decision(role, name, "gen_ai.operation.name") for word, (role, name) in OPERATIONS.items()}
@@ -269,6 +278,8 @@ def decide(row: list[Any], name: str, scope: str, dialect: str, typed: bool) -> 
     if operation:
         found = by_operation(operation)
         if found:
+            if found.role == GENERATION and scope in STREAM_OPENERS and _opens_stream(row):
+                return Decision("other", None, "Logfire opens a stream here; its log is the call")
             return found
     request_type = row[_REQUEST_TYPE]
     if request_type:
@@ -276,6 +287,11 @@ def decide(row: list[Any], name: str, scope: str, dialect: str, typed: bool) -> 
         if listed:
             return Decision(*listed, "llm.request.type")
     return _by_shape(row, name, scope, dialect)
+
+
+def _opens_stream(row: list[Any]) -> bool:
+    """True for a span that succeeded and has none of what an answer holds."""
+    return row[_LOGFIRE] == "span" and row[_STATUS] != _STATUS_ERROR and row[_RESPONSE_ID] is None and _no_usage(row)
 
 
 def _no_usage(row: list[Any]) -> bool:

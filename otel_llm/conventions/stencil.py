@@ -114,11 +114,12 @@ class Column:
             if pair is None or pair[1] is None:
                 return None
             value = pair[1]
+        text = _encode(value).decode()
+        if _NUL in text:  # before the treatment: what is hashed is the clean text
+            return None
         if self._treat is not None:
             value = self._treat(value)
-        text = _encode(value).decode()
-        if _NUL in text:
-            return None
+            text = _encode(value).decode()
         fed = []
         for slot, read, gathered in self.targets:
             try:

@@ -57,6 +57,16 @@ def normalise(row: list[Any], dialect: Dialect, role: str, drop: Callable[[str],
         # Zeros from a stream whose usage never came (OpenAI without include_usage): unknown, unless parts say more.
         tokens_in = tokens_out = None
         row[_INPUT] = row[_OUTPUT] = None
+    if (
+        dialect.thoughts_in_total
+        and total
+        and tokens_in is not None
+        and tokens_out is not None
+        and total > tokens_in + tokens_out
+        and any(matches(pattern, row[_SCOPE] or "") for pattern in dialect.thoughts_in_total)
+    ):
+        tokens_out = row[_OUTPUT] = total - tokens_in
+        row[_ADJUSTED] = "output_from_total"
     if tokens_in is not None and tokens_out is not None and not (read or write or reasoning or row[_MODALITY] or row[_SHAPE]):
         if row[_WRITE_1H] or row[_WRITE_5M]:
             _normalise(row, dialect, role, drop)
@@ -77,6 +87,8 @@ def _normalise(row: list[Any], dialect: Dialect, role: str, drop: Callable[[str]
     read, write, write_1h = row[_READ], row[_WRITE], row[_WRITE_1H]
     reasoning = row[_REASONING]
     notes = [row[_SHAPE]] if row[_SHAPE] in ("exclusive_cache", "exclusive_reasoning") else []
+    if row[_ADJUSTED]:
+        notes.append(row[_ADJUSTED])
     if write is None and (write_1h is not None or row[_WRITE_5M] is not None):
         write = (write_1h or 0) + (row[_WRITE_5M] or 0)
     if write_1h is not None:

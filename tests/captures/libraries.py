@@ -1,51 +1,8 @@
 """The libraries that are captured, and the scenarios of each."""
 
-from collections.abc import Mapping
-from typing import NamedTuple
-
-EXPORTERS = ("opentelemetry-sdk", "opentelemetry-exporter-otlp-proto-http", "opentelemetry-exporter-otlp-proto-grpc")
-USER, SESSION, TAGS = "user-ann-42", "session-chat-7", ("team-blue", "stage-beta")
-
-
-class Scenario(NamedTuple):
-    """One run of an app.
-
-    ``lacks`` names what the export does not carry: ``usage`` of all calls, ``embeddings usage``, ``ttft``. ``twice`` marks an
-    export with two records of each call, in two traces and without an id that joins them: counting both is accepted.
-    """
-
-    name: str
-    does: str
-    user: str | None = None
-    session: str | None = None
-    tags: tuple[str, ...] = ()
-    lacks: frozenset[str] = frozenset()
-    traps: tuple[str, ...] = ()
-    twice: bool = False
-    environment: Mapping[str, str] = {}
-
-
-class Library(NamedTuple):
-    """One set-up: what is installed, how it exports. ``environment`` may use ``{endpoint}`` and ``{model}``."""
-
-    name: str
-    requirements: tuple[str, ...]
-    scenarios: tuple[Scenario, ...]
-    providers: tuple[str, ...] = ("openai",)
-    transport: str = "http"
-    environment: Mapping[str, str] = {}
-    app: str = ""
-    venv_of: str = ""
-
-    @property
-    def venv(self) -> str:
-        """Name of its environment; several set-ups may share one."""
-        return self.venv_of or self.name
-
-
-def plain(name: str, does: str, *traps: str) -> Scenario:
-    return Scenario(name, does, traps=traps)
-
+from tests.captures.agents import AGENT_LIBRARIES
+from tests.captures.clients import CLIENT_LIBRARIES
+from tests.captures.setups import EXPORTERS, SESSION, TAGS, USER, Library, Scenario, plain
 
 MLFLOW = Library(
     "mlflow",
@@ -56,7 +13,7 @@ MLFLOW = Library(
         plain("cached", "a chat completion with a cached part"),
         plain("tool", "agent span, tool span, two chat completions"),
         plain("error_429", "a chat completion answered by 429"),
-        plain("embeddings", "one embeddings request"),
+        Scenario("embeddings", "one embeddings request", lacks=frozenset({"embeddings usage"})),
         plain("responses", "one request of the Responses API"),
         plain(
             "anthropic_cached",
@@ -196,4 +153,14 @@ AGENT_FRAMEWORK = Library(
     ),
 )
 
-LIBRARIES = (MLFLOW, STRANDS, ADK, VENDOR_MIX, LLAMAINDEX, SEMANTIC_KERNEL, AGENT_FRAMEWORK)
+LIBRARIES = (
+    MLFLOW,
+    STRANDS,
+    ADK,
+    VENDOR_MIX,
+    LLAMAINDEX,
+    SEMANTIC_KERNEL,
+    AGENT_FRAMEWORK,
+    *AGENT_LIBRARIES,
+    *CLIENT_LIBRARIES,
+)

@@ -51,7 +51,7 @@ class _Handler(BaseHTTPRequestHandler):
         pass
 
     def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers.get("content-length") or 0))
+        body = self._body()
         signal = self.path.partition("?")[0].rpartition("/")[2]
         compression = self.headers.get("content-encoding") or ""
         json_body = "json" in (self.headers.get("content-type") or "")
@@ -66,6 +66,17 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("content-length", str(len(answer)))
         self.end_headers()
         self.wfile.write(answer)
+
+    def _body(self) -> bytes:
+        """The body, whole or in chunks (as Node's exporter sends it)."""
+        if "chunked" not in (self.headers.get("transfer-encoding") or ""):
+            return self.rfile.read(int(self.headers.get("content-length") or 0))
+        parts = []
+        while size := int(self.rfile.readline().partition(b";")[0], 16):
+            parts.append(self.rfile.read(size))
+            self.rfile.readline()
+        self.rfile.readline()
+        return b"".join(parts)
 
 
 class _HttpServer(ThreadingHTTPServer):

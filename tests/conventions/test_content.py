@@ -247,3 +247,16 @@ def test_content_of_a_span_with_very_many_attributes_is_dropped_too() -> None:
     sent: dict[str, Any] = {f"k{i}": i for i in range(100)}
     extraction = extract(request(span({**sent, "input.value": CANARY, "llm.input_messages.0.message.content": CANARY})))
     assert CANARY not in _texts(extraction.batch.row(0))
+
+
+def test_hashing_users_hides_their_names_and_addresses_too() -> None:
+    policy = ContentPolicy(user_secret=b"secret")
+    user = {"id": "u-1", "name": "Ann", "email": "ann@example.com", "tiers": ["gold"]}
+    attributes = {"user.id": "u-1", "user.name": "Ann", "user.email": "ann@example.com", "user": json.dumps(user)}
+    found = row(attributes, content=policy)
+    assert found["user_id"].startswith("hmac:")
+    assert found["user_name"].startswith("hmac:")
+    assert found["user_tags"] == '["gold"]'
+    assert "Ann" not in _texts(found)
+    assert "ann@" not in _texts(found)
+    assert "u-1" not in _texts(found)

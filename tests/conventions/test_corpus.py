@@ -11,6 +11,8 @@ from otel_llm.spans import CALL_ROLES, SpanBatch
 from tests.conventions.corpus import SCENARIOS, Scenario, extracted, rows
 
 TWO_REPORTS = {
+    "clouds_traceloop/mistral_chat",
+    "langsmith/langchain_anthropic",
     "openinference/langchain_stream_both",
     "openinference/langgraph_agent_both",
     "traceloop/anthropic_error",

@@ -1,9 +1,13 @@
 """Shapes that real instrumentations send, beyond what the captured exports hold (CONVENTIONS 8.3)."""
 
 import json
+from typing import Any
 
 import pytest
 
+from otel_llm.conventions.counting import decide
+from otel_llm.conventions.takeover import takeover
+from otel_llm.spans import SpanBatch
 from tests.conventions.otlp import INTERNAL, SERVER, START_NS, extract, request, row, span
 
 USAGE = {"gen_ai.usage.input_tokens": 100, "gen_ai.usage.output_tokens": 20}
@@ -432,6 +436,22 @@ def test_an_unknown_producer_whose_total_counts_cached_tokens_apart_left_them_ou
     assert row({**CALL, **usage})["input_tokens"] == 3720
 
 
-def test_a_langdb_provider_child_is_no_call() -> None:
-    child = {"langdb.run_id": "r", "usage": '{"input_tokens": 100, "output_tokens": 20}', "ttft": 250_000}
-    assert row(child, name="openai", kind=INTERNAL)["role"] == "other"
+@pytest.mark.parametrize("lacking", ["usage", "ttft", "cost", ""])
+def test_a_langdb_model_call_and_its_provider_child_are_one_call_with_all_that_either_says(lacking: str) -> None:
+    told = {"usage": '{"input_tokens": 100, "output_tokens": 20}', "ttft": 250_000, "cost": '{"cost": 0.01}'}
+    who = {"langdb.run_id": "r", "provider_name": "openai", "model_name": "gpt-4o", "tags": '{"team": "search"}'}
+    call = span({**who, **{key: value for key, value in told.items() if key != lacking}}, name="model_call", kind=INTERNAL)
+    child = span({"langdb.run_id": "r", **told}, name="openai", kind=INTERNAL, parent_span_id=call.span_id)
+    rows = extract(request(span(name="api_invoke", kind=INTERNAL), call, child)).batch
+    kept = kept_call(rows)
+    assert (kept["input_tokens"], kept["output_tokens"]) == (100, 20)
+    assert (kept["ttft_ns"], kept["cost_reported"]) == (250_000_000, 0.01)
+    assert (kept["provider"], kept["request_model"], kept["request_tags"]) == ("openai", "gpt-4o", '{"team":"search"}')
+
+
+def kept_call(batch: SpanBatch) -> dict[str, Any]:
+    """The one counted call of a trace, with what it takes over."""
+    rows = {(row["project"], row["trace_id"], row["span_id"]): row for row in batch.rows()}
+    ((key, decision),) = ((key, each) for key, each in decide(batch.slim()).items() if each.counted)
+    takeover(rows[key], [rows[donor] for donor in decision.donors])
+    return rows[key]

@@ -22,12 +22,15 @@ FIRST_HOUR_S = 1_767_225_600
 STARTS_AFTER_S = 600
 
 COUNTED_TWICE = "each call counted twice: two reports of it in two separate traces"
+TWO_RECORDS = "two records in two traces, without an id that joins them"
 ONLY_LENIENT: Mapping[str, tuple[str, str]] = {
     "openinference/langchain_stream_both": (
         COUNTED_TWICE,
         "the client's span is the root of another trace, and the response id is only in the text of output.value",
     ),
     "openinference/langgraph_agent_both": (COUNTED_TWICE, "as langchain_stream_both"),
+    "langsmith/langchain_anthropic": (TWO_RECORDS, "LangSmith's record has no response id"),
+    "vendor_mix/error_429": (TWO_RECORDS, "a failed call has no response, so no response id either"),
     "traceloop/anthropic_error": (COUNTED_TWICE, "a failed call has no response, so no response id either"),
 }
 """Scenarios of which the truth cannot be told from what was exported: the variant that holds, and why no other can."""

@@ -17,12 +17,15 @@ MLFLOW = Dialect(
     sources=(
         Source("mlflow_type", 10, "mlflow.spanType"),
         Source("request_model", 50, "mlflow.llm.model"),
+        # A failed call has no mlflow.llm.model, only the parameter it was made with.
+        Source("request_model", 82, "model", only=frozenset({"mlflow"})),
         Source("provider", 60, "mlflow.llm.provider"),
         Source("input_tokens", 80, _USAGE + "#input_tokens"),
         Source("output_tokens", 80, _USAGE + "#output_tokens"),
         Source("total_tokens", 45, _USAGE + "#total_tokens"),
         Source("cache_read_tokens", 100, _USAGE + "#cache_read_input_tokens"),
         Source("cache_write_tokens", 90, _USAGE + "#cache_creation_input_tokens"),
+        Source("cache_write_1h_tokens", 90, _USAGE + "#cache_creation_input_tokens_above_1hr"),
         Source("reasoning_tokens", 75, _USAGE + "#reasoning_tokens"),
         Source("cost", 70, _COST + "#total_cost"),
         Source("cost_reported_input", 70, _COST + "#input_cost"),
@@ -39,6 +42,7 @@ MLFLOW = Dialect(
                 "total_tokens",
                 "cache_read_input_tokens",
                 "cache_creation_input_tokens",
+                "cache_creation_input_tokens_above_1hr",
                 "reasoning_tokens",
             ),
         ),

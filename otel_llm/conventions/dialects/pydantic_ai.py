@@ -1,10 +1,18 @@
 """Pydantic AI and Logfire."""
 
+from typing import Any
+
 from otel_llm.conventions import values
 from otel_llm.conventions.dialect import Dialect, Opened, Source
 from otel_llm.conventions.opening import parts_of
 
 _RAW = "gen_ai.usage.raw"
+
+
+def streamed(value: Any) -> bool | None:
+    """True for the message template of the log that ends a stream."""
+    return True if (values.text(value) or "").startswith("streaming response") else None
+
 
 PYDANTIC_AI = Dialect(
     name="pydantic_ai",
@@ -44,6 +52,7 @@ LOGFIRE = Dialect(
     sources=(
         Source("logfire_span_type", 10, "logfire.span_type"),
         Source("logged_duration", 10, "duration", values.seconds, only=frozenset({"logfire"})),
+        Source("is_streaming", 65, "logfire.msg_template", streamed),
         Source("tags", 40, "logfire.tags"),
         Source("cache_read_tokens", 115, _RAW + "#cache_read"),
         Source("reasoning_tokens", 85, _RAW + "#reasoning"),

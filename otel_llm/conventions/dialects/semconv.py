@@ -14,7 +14,6 @@ SEMCONV = Dialect(
         "opentelemetry.instrumentation.openai_v2*",
         "opentelemetry.instrumentation.vertexai*",
         "opentelemetry.instrumentation.botocore*",
-        "mistralai*",
     ),
     fingerprints=("gen_ai.provider.name", "gen_ai.operation.name"),
     # The conventions include cached tokens; not every producer that nobody knows does.

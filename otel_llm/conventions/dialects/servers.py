@@ -1,5 +1,7 @@
 """Model servers, gateways and provider SDKs that write spans of their own."""
 
+from typing import Any
+
 from otel_llm.conventions import values
 from otel_llm.conventions.dialect import Dialect, Opened, Source
 from otel_llm.conventions.opening import parts_of
@@ -30,6 +32,36 @@ ANTHROPIC = Dialect(
         Source("cache_write_5m_tokens", 10, "anthropic.usage.cache_creation.ephemeral_5m_input_tokens"),
         Source("cache_write_1h_tokens", 10, "anthropic.usage.cache_creation.ephemeral_1h_input_tokens"),
         Source("service_tier", 15, "anthropic.response.service_tier"),
+    ),
+)
+
+
+def mistral_request_type(value: Any) -> str | None:
+    """What kind of request an operation of Mistral's API is: ``chat_completion_v1_chat_completions_post`` is ``chat``."""
+    found = values.text(value) or ""
+    return next((kind for start, kind in MISTRAL_OPERATIONS.items() if found.startswith(start)), None)
+
+
+MISTRAL_OPERATIONS = {
+    "embeddings": "embedding",
+    "chat_": "chat",
+    "stream_chat": "chat",
+    "fim_": "completion",
+    "agents_": "chat",
+}
+"""Beginnings of the operation ids of Mistral's API -> request type."""
+
+MISTRAL = Dialect(
+    name="mistral_sdk",
+    title="Mistral SDK, native",
+    order=49,
+    scopes=("mistralai*",),
+    fingerprints=("mistral_ai.operation.id",),
+    provider="mistral_ai",
+    sources=(
+        # Releases before 2 write no gen_ai.operation.name.
+        Source("request_type", 20, "mistral_ai.operation.id", mistral_request_type),
+        Source("total_tokens", 25, "mistral_ai.request.total_tokens"),
     ),
 )
 
@@ -81,4 +113,4 @@ LANGDB = Dialect(
     content=("request", "response", "output", "input", "raw_request", "raw_response"),
 )
 
-DIALECTS = (VLLM, ANTHROPIC, LANGDB)
+DIALECTS = (VLLM, ANTHROPIC, MISTRAL, LANGDB)

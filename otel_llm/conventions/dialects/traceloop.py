@@ -43,6 +43,8 @@ TRACELOOP = Dialect(
     scopes=("traceloop*", *(f"opentelemetry.instrumentation.{library}*" for library in _LIBRARIES)),
     fingerprints=("traceloop.*",),
     exclusive_cache=("opentelemetry.instrumentation.bedrock*",),
+    # Gemini's candidates leave its thoughts out, its total does not.
+    thoughts_in_total=("opentelemetry.instrumentation.google_generativeai*",),
     sources=(
         Source("traceloop_kind", 10, "traceloop.span.kind"),
         Source("request_type", 10, "llm.request.type"),

@@ -51,7 +51,9 @@ def _columns(reader: Reader) -> list[sa.Label[Any]]:
         for name, value in (("latency", call.duration_ns()), ("first_token", SPAN.ttft_ns))
         for percent in (50, 95)
     }
-    own["unpriced_count"] = sa.func.sum(sa.case((call.cost().is_(None), 1), else_=0))
+    # a call without tokens (one that failed) has nothing to be priced
+    used = sa.or_(SPAN.input_tokens.is_not(None), SPAN.output_tokens.is_not(None))
+    own["unpriced_count"] = sa.func.sum(sa.case((sa.and_(call.cost().is_(None), used), 1), else_=0))
     return [column.label(name) for name, column in own.items()]
 
 

@@ -5,6 +5,7 @@ import inspect
 import json
 import os
 import sys
+import traceback
 from collections.abc import Callable
 from typing import Any
 
@@ -42,11 +43,27 @@ def exporter() -> Any:
     return Http()
 
 
+FLUSH: list[Callable[[], Any]] = []
+"""What an app must do beside the tracer provider's flush so that everything is sent."""
+
+
 def run(scenarios: dict[str, Callable[[], Any]]) -> None:
-    """Runs the scenario that the command line names."""
-    result = scenarios[sys.argv[1]]()
-    if inspect.isawaitable(result):
-        asyncio.run(_awaited(result))
+    """Runs the scenarios that the command line names, each flushed; the caller says by a line when the next may start."""
+    from opentelemetry import trace
+
+    loop = asyncio.new_event_loop()  # one for all: clients keep connections of it
+    for name in sys.argv[1].split(","):
+        try:
+            result = scenarios[name]()
+            if inspect.isawaitable(result):
+                loop.run_until_complete(_awaited(result))
+        except Exception:  # the other scenarios shall run
+            traceback.print_exc()
+            print(f"FAILED {name}", flush=True)
+        for flush in (*FLUSH, getattr(trace.get_tracer_provider(), "force_flush", int)):
+            flush()
+        print(f"DONE {name}", flush=True)
+        sys.stdin.readline()
 
 
 async def _awaited(result: Any) -> None:

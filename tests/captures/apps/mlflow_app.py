@@ -8,6 +8,7 @@ import openai_calls
 
 mlflow.openai.autolog()
 mlflow.anthropic.autolog()
+app.FLUSH.append(mlflow.flush_trace_async_logging)
 
 
 @mlflow.trace(span_type="TOOL")
@@ -29,4 +30,3 @@ def user_session() -> None:
 
 
 app.run({**openai_calls.SCENARIOS, "tool": tool, "user_session": user_session, "chat_semconv": openai_calls.chat})
-mlflow.flush_trace_async_logging()
