@@ -21,6 +21,7 @@ KEPT_REJECTIONS = 100_000
 """Newest rejections (and copies that came again) that are kept whatever the rules: the audit of single items is bounded."""
 _PURGE_STEP_ROWS = 50_000  # somebody waits for it
 _SLACK = 1.1  # so that a full table is not trimmed by a few rows each time
+_ROOM = 0.95  # of a size that was exceeded is left, so that it is not exceeded again at once
 _PAUSE = 2.0  # between two steps, as a multiple of the step: at least two thirds of the time belong to ingest
 _NS = 1_000_000_000
 _END_OF_TIME = 2**63 - 1
@@ -93,10 +94,11 @@ class Retention:
             if rule.max_bytes is None:
                 continue
             while (used := self._used_bytes(rule.project)) > rule.max_bytes:
-                excess = math.ceil(self._count(rule.project) * (1 - rule.max_bytes / used))
+                excess = math.ceil(self._count(rule.project) * (1 - _ROOM * rule.max_bytes / used))
                 step = self._delete(rule.project, _END_OF_TIME, excess)
                 deleted = deleted.plus(step)
-                if not step:
+                # A size that does not fall yet (a server that cleans up in its own time) must not cost all the rest.
+                if not step or self._used_bytes(rule.project) >= used:
                     break
         return deleted
 
@@ -122,18 +124,18 @@ class Retention:
         """Deletes rows from before a time, the oldest first, about ``most`` of them, in bounded steps; then has the freed
         space given back."""
         deleted = Deleted()
-        while sum(deleted) < most and (step := self._step(project, before_ns)):
+        while (left := most - sum(deleted)) > 0 and (step := self._step(project, before_ns, min(left, STEP_ROWS))):
             deleted = deleted.plus(step)
         if deleted:
             self._engine.checkpoint()
         return deleted
 
-    def _step(self, project: str | None, before_ns: int) -> Deleted:
+    def _step(self, project: str | None, before_ns: int, rows: float) -> Deleted:
         """One bounded deletion, and a pause; nothing when there is nothing left or the process stops."""
         if self._stopping.is_set():
             return Deleted()
         started = time.perf_counter()
-        deleted = self._engine.delete_oldest(project, before_ns, STEP_ROWS)
+        deleted = self._engine.delete_oldest(project, before_ns, int(rows))
         self._stopping.wait(min((time.perf_counter() - started) * _PAUSE, 1.0))
         return deleted
 

@@ -60,7 +60,8 @@ def test_beyond_the_size_the_oldest_go_and_space_is_given_back(engine: Engine) -
     assert apply(engine, f"{before // 2}B") > 0
     assert engine.used_bytes() <= before // 2
     left = stored(engine)
-    if left:
+    if not engine.capabilities.partitions:  # which are days or weeks, and go as a whole
+        assert len(left) > 8_000, "no more than must be"
         assert max(row["start_ns"] for row in left.values()) >= T0 + 7 * 3_600 * SECOND
 
 
@@ -153,7 +154,7 @@ def test_a_store_of_data_points_alone_keeps_to_its_size(engine: Engine) -> None:
     deleted = with_small_steps.apply(T0)
     assert deleted.spans == 0
     assert deleted.records > 0
-    assert engine.used_bytes() <= before // 2
+    assert engine.used_bytes() <= before * 0.55, "but for what an engine needs beside rows"
 
 
 def test_a_project_keeps_to_its_share_of_the_store_and_others_keep_everything(engine: Engine) -> None:
@@ -169,8 +170,8 @@ def test_a_project_keeps_to_its_share_of_the_store_and_others_keep_everything(en
     assert apply(engine, f"large={used * 9 // 10}B", f"small={used}B") == 0
     assert apply(engine, f"large={used // 2}B") > 0
     left = stored(engine, "large")
-    assert len(left) < 3_000
-    assert 3_000 in {int.from_bytes(key[1], "big") for key in left} or not left
+    assert 0 < len(left) < 3_000
+    assert 3_000 in {int.from_bytes(key[1], "big") for key in left}
     assert len(stored(engine, "small")) == 1_000
 
 

@@ -168,22 +168,25 @@ class ClickHouseEngine(Engine):
             return int(connection.exec_driver_sql(query).scalar() or 0)
 
     def delete_oldest(self, project: str | None, before_ns: int, limit: int) -> Deleted:
-        """Whole days go by partition, whatever the limit; the rest by one mutation, which costs the same for many rows as
-        for few."""
+        """Whole days go by partition, whatever the limit; what is older than an age by one mutation, which costs the same for
+        many rows as for few."""
         with self._write_lock, self.sql.connect() as connection:
             care = _Care(connection, self._cluster)
             if project is None:
                 dropped = care.drop_day(min(before_ns, time.time_ns()))
                 if dropped:
                     return dropped
-            return care.delete(project, before_ns, limit if before_ns > time.time_ns() and project is None else None)
+            return care.delete(project, before_ns, limit if before_ns > time.time_ns() else None)
 
     def delete_rejections(self, before_ns: int) -> None:
         with self._write_lock, self.sql.connect() as connection:
             _Care(connection, self._cluster).forget_rejections(before_ns)
 
     def checkpoint(self) -> None:
-        """Nothing to do: every insert is durable, and merges are the server's own care."""
+        """Every insert is durable, and merges are the server's own care; but deleted rows take space until a merge comes along,
+        which for old parts may be never."""
+        with self._write_lock, self.sql.connect() as connection:
+            _Care(connection, self._cluster).give_space_back(self._parts())
 
 
 _ROW_TIMES = {"spans": "start_ns"} | dict.fromkeys(RECORDS, "time_ns")
@@ -233,6 +236,17 @@ class _Care:
             if rows[table]:
                 self._run(f"DELETE FROM {self._table(table)}{self._on} WHERE {condition}")  # noqa: S608 quoted
         return Deleted(rows.pop("spans", 0), sum(rows.values()))
+
+    def give_space_back(self, parts: str) -> None:
+        """Rewrites the parts that hold deleted rows, without them."""
+        for name in _ROW_TIMES:
+            table = self._table(name)
+            masked = (
+                f"SELECT count() FROM {parts} WHERE active AND database = currentDatabase() "  # noqa: S608 constant text
+                f"AND table = '{table}' AND has_lightweight_delete"
+            )
+            if self._connection.exec_driver_sql(masked).scalar():
+                self._run(f"ALTER TABLE {table}{self._on} APPLY DELETED MASK SETTINGS mutations_sync = 2")
 
     def forget_rejections(self, before_ns: int) -> None:
         """Deletes the rejections before a time."""

@@ -208,9 +208,19 @@ class DuckDBEngine(Engine):
         return sum(file.stat().st_size for file in (Path(self.path), Path(self.path + ".wal")) if file.exists())
 
     def used_bytes(self) -> int:
-        row = self._connected().cursor().execute("SELECT used_blocks * block_size FROM pragma_database_size()").fetchone()
+        cursor = self._connected().cursor()
+        row = cursor.execute("SELECT used_blocks * block_size FROM pragma_database_size()").fetchone()
         log = Path(self.path + ".wal")
-        return (int(row[0]) if row else 0) + (log.stat().st_size if self.path and log.exists() else 0)
+        used = (int(row[0]) if row else 0) + (log.stat().st_size if self.path and log.exists() else 0)
+        # Blocks are freed when a row group (122,880 rows) is empty: until then, take off the share of its deleted rows.
+        kept = placed = 0
+        for table in ("spans", *RECORDS):
+            counts = cursor.execute(
+                f"SELECT (SELECT count(*) FROM {table}), (SELECT coalesce(sum(count), 0) FROM pragma_storage_info('{table}') "  # noqa: S608 constant text
+                "WHERE column_id = 0 AND segment_type <> 'VALIDITY')"
+            ).fetchall()
+            kept, placed = kept + int(counts[0][0]), placed + int(counts[0][1])
+        return used * kept // placed if placed else used
 
     def checkpoint(self) -> None:
         with self._alone() as base:
