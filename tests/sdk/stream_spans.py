@@ -1,5 +1,7 @@
 """A process of its own that streams in every way under one vendor's instrumentations, and prints the spans as JSON.
 
+It also prints what the app sees of streams that end otherwise, watched by us and not.
+
 A process of its own because some instrumentations cannot be switched off again.
 """
 
@@ -14,7 +16,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 
 from otel_llm.sdk import first_token
 from otel_llm.sdk.processor import OtelLLMSpanProcessor
-from tests.sdk.streams import STREAMS
+from tests.sdk.streams import ENDS, STREAMS
 
 INSTRUMENTATIONS = {
     "genai": ("opentelemetry.instrumentation.genai.openai", "opentelemetry.instrumentation.genai.anthropic"),
@@ -47,7 +49,10 @@ def main(vendor: str, url: str, watch_first: bool) -> None:
             for span in spans.get_finished_spans()
         ]
         spans.clear()
-    print(json.dumps(found))
+    watched = {end: asyncio.run(read(url)) for end, read in ENDS.items()}
+    first_token.uninstall()
+    plain = {end: asyncio.run(read(url)) for end, read in ENDS.items()}
+    print(json.dumps({"spans": found, "watched": watched, "plain": plain}))
 
 
 if __name__ == "__main__":
