@@ -74,22 +74,22 @@ function draw() {
   const longest = Math.max(...rows.map((row) => row.latency_ms), 1);
   table($("#calls"), {
     columns: [
-      { key: "start", label: "Time", left: true, cell: (row) => h("a", { class: "to-trace", href: state.link(`/ui/traces/${row.trace_id}`, { span: row.span_id }) },
+      { key: "start", label: "Time", left: true, className: "most", cell: (row) => h("a", { class: "to-trace", href: state.link(`/ui/traces/${row.trace_id}`, { span: row.span_id }) },
         h("time", { datetime: row.start, title: format.utc(Date.parse(row.start)) }, format.moment(Date.parse(row.start), { seconds: true }))) },
-      { key: "model", label: "Model", left: true, className: "named", cell: (row) => [pick("model")(row)] },
-      { key: "provider", label: "Provider", left: true, cell: pick("provider") },
-      { key: "latency_ms", label: "Latency", cell: (row) => [format.duration(row.latency_ms), lane(row, longest)] },
+      { key: "model", label: "Model", left: true, className: "named most", cell: (row) => [pick("model")(row)] },
+      { key: "provider", label: "Provider", left: true, className: "less", cell: pick("provider") },
+      { key: "latency_ms", label: "Latency", className: "rest", cell: (row) => [format.duration(row.latency_ms), lane(row, longest)] },
       { key: "ttft_ms", label: "First token", cell: (row) => format.duration(row.ttft_ms) },
       { key: "input_tokens", label: "In", cell: (row) => format.count(row.input_tokens) },
       { key: "output_tokens", label: "Out", cell: (row) => format.count(row.output_tokens) },
-      { key: "cost", label: "Cost", cell: (row) => format.money(row.cost) },
+      { key: "cost", label: "Cost", className: "rest", cell: (row) => format.money(row.cost) },
       { key: "error", label: "Outcome", left: true, cell: (row) => (row.error
         ? h("button", { type: "button", class: "plain", onclick: () => (row.error_type ? state.addFilter("error_type", row.error_type) : state.go({ status: "error" })) }, h("span", { class: "badge bad" }, row.error_type ?? "error"))
-        : h("span", { class: "muted" }, "ok")) },
+        : h("span", { class: "muted ok" }, "ok")) },
       { key: "user", label: "User", left: true, cell: pick("user") },
       { key: "agent", label: "Agent", left: true, cell: pick("agent") },
-      { key: "service", label: "Service", left: true, cell: pick("service") },
-      { key: "session", label: "Session", left: true, cell: pick("session") },
+      { key: "service", label: "Service", left: true, className: "less", cell: pick("service") },
+      { key: "session", label: "Session", left: true, className: "less", cell: pick("session") },
     ],
     rows: rows.map((row) => ({ ...row, id: row.span_id })),
     nothing: "No calls in this range.",

@@ -38,6 +38,7 @@ export async function refresh() {
   const view = $("#view");
   view.classList.toggle("stale", shown);
   view.setAttribute("aria-busy", "true");
+  $("#loading").hidden = !view.hidden;
   try {
     const first = shown ? null : ask("/info");
     const loading = load();
@@ -47,7 +48,7 @@ export async function refresh() {
       await loading.catch(() => {});
       return welcome(info);
     }
-    if (!appearLate) view.hidden = false;
+    if (!appearLate) { view.hidden = false; $("#loading").hidden = true; }
     await loading;
     view.hidden = false;
     shown = true;
@@ -56,6 +57,7 @@ export async function refresh() {
     if (error.name === "AbortError") return;
     failed(error);
   } finally {
+    $("#loading").hidden = true;
     view.classList.remove("stale");
     view.removeAttribute("aria-busy");
     if (state.isLive() && !$("#banner.welcome")) timer = setTimeout(() => (document.hidden ? null : refresh()), LIVE_MS[state.range()] ?? SLOW_LIVE_MS);

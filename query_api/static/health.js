@@ -85,7 +85,7 @@ async function load() {
   for (const [name, [value, whole]] of Object.entries(tiles)) {
     const tile = $(`[data-tile="${name}"]`);
     setText($(".value", tile), format.count(value));
-    setText($(".delta", tile), whole ? `${format.percent(value / whole)} of ${format.count(whole)}` : value ? "" : "none");
+    setText($(".second", tile), whole ? `${format.percent(value / whole)} of ${format.count(whole)}` : value ? "" : "none");
   }
   const total = (entry) => (typeof entry === "number" ? entry : Object.values(entry).reduce((a, b) => a + b, 0));
   const rows = ["spans", "log_records", "data_points"].map((signal) => ({ signal, ...found.since_start[signal] }));

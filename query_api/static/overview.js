@@ -5,19 +5,20 @@ import { ask, csvLink } from "./api.js";
 import { $, $$, fill, h, setText } from "./dom.js";
 import * as format from "./format.js";
 import { noCalls, refresh, start } from "./frame.js";
-import { Plot, slot, spark } from "./plot.js";
+import { lightUp, Plot, slot, spark } from "./plot.js";
 import { named, table } from "./table.js";
+import { byName, tile } from "./tiles.js";
 
-// Tile: figures shown, the one compared with before, which direction is good, the series of its spark line.
+// Tile: its figure, what stands below it and the figure of that, which direction is good, the series of its spark line.
 const TILES = {
-  cost: { value: "cost", second: (f) => `${format.money(f.cost_per_call)} a call`, good: 0, spark: "cost" },
-  calls: { value: "calls", second: () => "", good: 0, spark: "calls" },
-  tokens: { value: "tokens", second: (f) => `${format.count(f.input_tokens)} in · ${format.count(f.output_tokens)} out`, good: 0, spark: "input_tokens" },
-  error_rate: { value: "error_rate", second: (f) => `${format.count(f.errors)} calls`, good: -1, spark: "errors" },
-  latency: { value: "latency_p50", second: (f) => `p95 ${format.duration(f.latency_p95)}`, good: -1, spark: "latency_p50" },
-  ttft: { value: "ttft_p50", second: (f) => `p95 ${format.duration(f.ttft_p95)}`, good: -1, spark: "ttft_p50" },
-  tps: { value: "tps", second: () => "", good: 1, spark: "tps" },
-  tpot: { value: "tpot", second: () => "", good: -1, spark: "tpot" },
+  cost: { value: "cost", below: (f) => `${format.money(f.cost_per_call)} a call`, second: "cost_per_call", spark: "cost" },
+  calls: { value: "calls", below: (f, hours) => `${format.number(f.calls / hours)} an hour`, spark: "calls" },
+  tokens: { value: "tokens", below: (f) => `${format.count(f.input_tokens)} in · ${format.count(f.output_tokens)} out`, spark: "input_tokens" },
+  error_rate: { value: "error_rate", below: (f) => `${format.exact(f.errors)} calls`, second: "errors", good: -1, spark: "errors" },
+  latency: { value: "latency_p50", below: (f) => `${format.duration(f.latency_p95)} p95`, second: "latency_p95", good: -1, spark: "latency_p50" },
+  ttft: { value: "ttft_p50", below: (f) => `${format.duration(f.ttft_p95)} p95`, second: "ttft_p95", good: -1, spark: "ttft_p50" },
+  tps: { value: "tps", below: () => "in and out", good: 1, spark: "tps" },
+  tpot: { value: "tpot", below: () => "mean", good: -1, spark: "tpot" },
 };
 // Plot: the measure of a split view, and the lines of the whole.
 const PLOTS = {
@@ -37,7 +38,7 @@ const SPREADS = ["latency", "ttft", "tps", "tpot"];
 const stat = () => state.get("stat", "p50");
 const split = () => state.get("split");
 // Days begin at local midnight, and no plot has more bars than can be told apart.
-const buckets = () => ({ offset: new Date().getTimezoneOffset() * 60, points: 72 });
+const buckets = () => ({ offset: new Date().getTimezoneOffset() * 60, points: 58 });
 
 const plots = Object.fromEntries($$("[data-plot]").map((figure) => {
   const name = figure.dataset.plot;
@@ -48,6 +49,9 @@ const plots = Object.fromEntries($$("[data-plot]").map((figure) => {
 }));
 
 async function load() {
+  // what the chosen view does not use is not offered: the percentile of a split, and stacks of calls with several tags
+  $("#stat").closest("label").hidden = !split();
+  $("#look").disabled = split() === "tag";
   const series = (names, measures, more = {}) => ask("/series", state.params({ measures: [...new Set(measures)].join(","), ...buckets(), ...more }), `series ${names[0]} ${!!more.split}`);
   const drawn = [SUMS, SPREADS].flatMap((names) => {
     const sparks = Object.values(TILES).map((tile) => tile.spark).filter((measure) => SPREADS.some((name) => measure.startsWith(name)) === (names === SPREADS));
@@ -75,22 +79,14 @@ function drawSparks(series, measures) {
 }
 
 function drawTiles(answer) {
-  const figures = Object.fromEntries(answer.figures.map((figure) => [figure.measure, figure]));
+  const figures = byName(answer);
   const now = Object.fromEntries(answer.figures.map((figure) => [figure.measure, figure.value]));
-  const comparable = figures.calls.previous > 0.02 * figures.calls.value; // else the window before lies before the data
-  for (const [name, tile] of Object.entries(TILES)) {
-    const place = $(`[data-tile="${name}"]`);
-    const figure = figures[tile.value];
-    setText($(".value", place), format.byUnit(figure.unit)(figure.value));
-    setText($(".second", place), tile.second(now));
-    const delta = $(".delta", place);
-    const moved = comparable && figure.change !== null && Math.abs(figure.change) >= 0.0005;
-    setText(delta, comparable ? format.change(figure.change) : "");
-    delta.title = figure.previous === null ? "" : `${format.byUnit(figure.unit)(figure.previous)} in the window before`;
-    delta.className = "delta" + (moved && tile.good ? (Math.sign(figure.change) === tile.good ? " good" : " bad") : "");
-    const link = Object.fromEntries(new URLSearchParams(place.dataset.link));
-    place.href = state.link("/ui/calls", link);
-    place.title = `${format.exact(figure.value)} ${figure.unit}`;
+  const { from, to } = state.window_();
+  for (const [name, { value, below, second, good }] of Object.entries(TILES)) {
+    const { place, draw } = tile(name, figures, { good, second });
+    draw(value, now.calls ? below(now, (to - from) / 3600000) : "");
+    place.href = state.link("/ui/calls", Object.fromEntries(new URLSearchParams(place.dataset.link)));
+    place.title = `${format.exact(figures[value].value)} ${figures[value].unit}`;
   }
   return now;
 }
@@ -103,19 +99,20 @@ function wholeMeasures(name) {
 
 function drawWhole(series, names) {
   $("#legend").hidden = true;
+  const lines = state.get("look") === "lines";
   const points = series.groups[0]?.points ?? {};
   for (const name of names) {
     const { parts, spread, of, colour = "s0", additive } = PLOTS[name];
     const values = (measure) => points[measure] ?? series.starts.map(() => null);
     let model;
-    if (parts) model = { kind: "bars", lines: parts.map(([measure, label], index) => ({ label, colour: slot(index), values: values(measure) })) };
+    if (parts) model = { kind: lines ? "lines" : "bars", lines: parts.map(([measure, label], index) => ({ label, colour: slot(index), values: values(measure) })) };
     else if (spread) {
       model = { kind: "band", band: [0, 1], lines: [
         { label: "p50", colour: "s0", values: values(`${spread}_p50`) },
         { label: "p95", colour: "s0", values: values(`${spread}_p95`), faint: true }] };
-    } else model = { kind: additive ? "bars" : "lines", lines: [{ label: $(`[data-plot="${name}"] h2`).textContent, colour, values: values(of(stat())) }] };
+    } else model = { kind: additive && !lines ? "bars" : "lines", lines: [{ label: $(`[data-plot="${name}"] h2`).textContent, colour, values: values(of(stat())) }] };
     plots[name].update({ starts: series.starts, step: series.step, ...model });
-    note(name, spread ? "p50, p95" : parts ? parts.map(([, label]) => label).join(", ") : "", series);
+    note(name, spread || parts ? model.lines : [], series);
   }
 }
 
@@ -127,7 +124,7 @@ function drawSplit(series, names) {
   const legend = $("#legend");
   legend.hidden = false;
   fill(legend, groups.map((group) => h("button", { type: "button", disabled: group.rest, title: group.rest ? null : `Filter: ${group.label}`,
-    onclick: () => state.addFilter(split(), group.value) },
+    onclick: () => state.addFilter(split(), group.value), onpointerenter: () => lightUp(group.label), onpointerleave: () => lightUp(null), onfocus: () => lightUp(group.label), onblur: () => lightUp(null) },
     h("span", { class: `swatch c${group.colour.slice(1)}` }), h("span", { class: group.value === null ? "name none" : "name" }, group.label), h("span", { class: "muted" }, format.money(total(group))))));
   const lines = state.get("look") === "lines" || split() === "tag"; // calls with two tags would be stacked twice
   for (const name of names) {
@@ -135,33 +132,41 @@ function drawSplit(series, names) {
     const measure = of(stat());
     plots[name].update({ starts: series.starts, step: series.step, kind: additive && !lines ? "bars" : "lines",
       lines: groups.map((group) => ({ label: group.label, colour: group.colour, values: group.points[measure] })) });
-    note(name, PLOTS[name].spread ? stat() : "", series);
+    note(name, PLOTS[name].spread ? [{ label: stat() }] : [], series);
   }
 }
 
-function note(name, text, series) {
+// Beside the title: what the colours of a plot without a legend of its own mean.
+function note(name, lines, series) {
   const figure = $(`[data-plot="${name}"]`);
-  setText($(".note", figure), text);
-  const label = $("h2", figure).textContent;
-  $(".canvas", figure).setAttribute("aria-label", `${label} over time, ${series.starts.length} buckets${text ? ", " + text : ""}. The CSV link has the numbers.`);
+  fill($(".note", figure), lines.map(({ label, colour, faint }) => h("span", { class: "key" },
+    colour ? h("span", { class: `swatch c${colour.slice(1)}${faint ? " faint" : ""}` }) : null, label)));
+  const label = $("h2", figure).textContent, words = lines.map((line) => line.label).join(", ");
+  $(".canvas", figure).setAttribute("aria-label", `${label} over time, ${series.starts.length} buckets${words ? ", " + words : ""}. Arrow keys read them one by one, the CSV link has all.`);
 }
 
 // -- the largest groups, each asked for when it comes into sight
 
 const visible = new Set();
 let ready = false;
-const sorts = {};
-const limits = {};
+// Order and length of each table are in the URL, too: ``top.user=-calls`` and ``all=user``.
+const orderOf = (name) => { const sort = state.get(`top.${name}`, "cost"); return sort.startsWith("-") ? [sort.slice(1), false] : [sort, true]; };
+const SHORT = 8, LONG = 50;
+const isLong = (name) => state.all("all").includes(name);
 const watcher = new IntersectionObserver((entries) => {
   for (const entry of entries) {
     if (!entry.isIntersecting || visible.has(entry.target.dataset.top)) continue;
     visible.add(entry.target.dataset.top);
     if (ready) loadTop(entry.target.dataset.top).catch(report);
   }
-}, { rootMargin: "200px" });
+}, { rootMargin: "600px" });
 for (const panel of $$("[data-top]")) {
   watcher.observe(panel);
-  $(".more", panel).addEventListener("click", () => { limits[panel.dataset.top] = 50; loadTop(panel.dataset.top).catch(report); });
+  $(".more", panel).addEventListener("click", () => {
+    const name = panel.dataset.top;
+    state.go({ all: isLong(name) ? state.all("all").filter((one) => one !== name) : [...state.all("all"), name] }, { replace: true, quiet: true });
+    loadTop(name).catch(report);
+  });
 }
 
 function report(error) { if (error.name !== "AbortError") refresh(); }
@@ -173,9 +178,9 @@ function loadTops() {
 
 async function loadTop(name) {
   const panel = $(`[data-top="${name}"]`);
-  const [sort, descending] = sorts[name] ?? ["cost", true];
+  const [sort, descending] = orderOf(name);
   const asked = { by: name, sort, order: descending ? "desc" : "asc", measures: "cost,calls,tokens,error_rate,latency_p50" };
-  const answer = await ask("/top", state.params({ ...asked, limit: limits[name] ?? 8 }), `top ${name}`);
+  const answer = await ask("/top", state.params({ ...asked, limit: isLong(name) ? LONG : SHORT }), `top ${name}`);
   const column = (key, label, cell) => ({ key, label, sort: key, cell });
   const calls = (row, changes = {}) => state.link("/ui/calls", { ...state.narrowed(name, row[name]), ...changes });
   table($(".table", panel), {
@@ -185,14 +190,20 @@ async function loadTop(name) {
       column("calls", "Calls", (row) => h("a", { href: calls(row) }, format.count(row.calls))),
       column("tokens", "Tokens", (row) => h("a", { href: calls(row, { sort: "largest" }) }, format.count(row.tokens))),
       column("error_rate", "Errors", (row) => h("a", { href: calls(row, { status: "error" }), class: row.error_rate >= 0.05 ? "bad" : null }, format.percent(row.error_rate))),
-      column("latency_p50", "p50", (row) => h("a", { href: calls(row, { sort: "slowest" }) }, format.duration(row.latency_p50))),
+      column("latency_p50", "Latency p50", (row) => h("a", { href: calls(row, { sort: "slowest" }) }, format.duration(row.latency_p50))),
     ],
     rows: answer.rows, sort, descending,
-    onSort: (key, down) => { sorts[name] = [key, down]; loadTop(name).catch(report); },
+    onSort: (key, down) => {
+      state.go({ [`top.${name}`]: key === "cost" && down ? null : (down ? "" : "-") + key }, { replace: true, quiet: true });
+      loadTop(name).catch(report);
+    },
     nothing: "No calls in this range.",
   });
   setText($(".note", panel), answer.groups > answer.rows.length ? `${answer.rows.length} of ${format.count(answer.groups)}` : "");
-  $(".more", panel).hidden = !(answer.groups > answer.rows.length && !limits[name]);
+  const more = $(".more", panel);
+  more.hidden = !(answer.groups > answer.rows.length) && !(isLong(name) && answer.rows.length > SHORT);
+  setText(more, isLong(name) ? "Show less" : "Show more");
+  panel.classList.add("loaded");
   $(".csv", panel).href = csvLink("/top", state.params({ by: name, sort, limit: 1000 }));
 }
 

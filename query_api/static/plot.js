@@ -7,7 +7,10 @@ import * as format from "./format.js";
 const AXIS_FONT = "11px system-ui, sans-serif";
 const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 export const slot = (index) => (index < 0 ? "rest" : `s${index % 8}`);
+const WHOLE = Array.from({ length: 16 }, (_, power) => [1, 2, 5].map((digit) => digit * 10 ** power)).flat();
 const plots = new Set();
+
+export function lightUp(label) { for (const plot of plots) plot.light(label); }
 
 addEventListener("themechange", () => { for (const plot of plots) plot.rebuild(); });
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => { for (const plot of plots) plot.rebuild(); });
@@ -17,18 +20,28 @@ export class Plot {
   constructor(place, { unit, onZoom, onLinks }) {
     this.place = place;
     this.format = format.byUnit(unit);
+    this.axis = format.axisOf(unit);
+    this.whole = format.isWhole(unit);
     this.onZoom = onZoom;
     this.onLinks = onLinks;
     this.plot = null;
     this.model = null;
     this.tip = h("div", { class: "tip", hidden: true });
+    this.lit = null; // label of the group that is pointed at in the legend
     plots.add(this);
     new ResizeObserver(() => {
       const { width, height } = this.size();
       if (this.plot && width > 0 && (this.plot.width !== width || this.plot.height !== height)) this.plot.setSize({ width, height });
     }).observe(place);
-    addEventListener("scroll", () => this.unpin(), { passive: true });
-    document.addEventListener("keydown", (event) => { if (event.key === "Escape") this.unpin(); });
+    place.tabIndex = 0;
+    place.addEventListener("keydown", (event) => this.key(event));
+    place.addEventListener("blur", (event) => { if (!this.tip.contains(event.relatedTarget)) { this.keyed = false; if (!this.hovered) this.unpin(); } });
+    addEventListener("scroll", () => { if (!this.keyed) this.unpin(); }, { passive: true });
+    document.addEventListener("keydown", (event) => {
+      if (event.key !== "Escape") return;
+      if (this.tip.contains(document.activeElement)) place.focus();
+      this.unpin();
+    });
     document.addEventListener("pointerdown", (event) => { if (!this.tip.contains(event.target) && !place.contains(event.target)) this.unpin(); });
   }
 
@@ -54,8 +67,10 @@ export class Plot {
 
   nothing() {
     this.place.querySelector(".empty")?.remove();
-    if (!this.model.lines.some((line) => line.values.some((value) => value))) this.place.append(h("span", { class: "empty" }, "nothing in this range"));
+    if (this.isEmpty()) this.place.append(h("span", { class: "empty" }, this.model.lines.some((line) => line.values.includes(0)) ? "none in this range" : "nothing in this range"));
   }
+
+  isEmpty() { return !this.model.lines.some((line) => line.values.some((value) => value)); }
 
   span() {
     const { starts, step } = this.model;
@@ -80,24 +95,24 @@ export class Plot {
   top() {
     let most = 0;
     for (const column of this.data().slice(1)) for (const value of column) if (value > most) most = value;
-    return most > 0 ? most * 1.08 : 1;
+    return most > 0 ? Math.max(most * 1.08, this.whole ? 1.08 : 0) : 1;
   }
 
   rebuild() {
     if (!this.model || typeof uPlot === "undefined") return;
     this.plot?.destroy();
     this.unpin();
-    const { kind, lines, band, starts } = this.model;
+    const { kind, lines, band } = this.model;
     const { width, height } = this.size();
     const stacked = this.stacked();
     const ordered = stacked ? [...lines].reverse() : lines;
-    const bars = uPlot.paths.bars({ size: [starts.length <= 75 ? 0.84 : 1, 64], align: 0 });
-    const muted = colour("--muted"), grid = colour("--line-soft");
+    const muted = colour("--muted"), grid = colour("--line-soft"), dimmed = colour("--dimmed");
     const series = ordered.map((line) => {
-      const stroke = colour(`--${line.colour}`);
-      if (kind === "bars") return { label: line.label, stroke, fill: stroke, width: 0, paths: bars, points: { show: false } };
+      const own = colour(`--${line.colour}`);
+      const stroke = () => (this.lit === null || this.lit === line.label ? own : dimmed);
+      if (kind === "bars") return { label: line.label, stroke, fill: stroke, width: 0, paths: (plot, index) => this.bars(plot, index), points: { show: false } };
       return { label: line.label, stroke, width: line.faint ? 1 : 1.7, alpha: line.faint ? 0.75 : 1, dash: line.dashed ? [3, 3] : undefined,
-        points: { show: true, filter: (plot, index) => lonely(plot.data[index]), size: 4, fill: stroke, width: 0 } };
+        points: { show: true, filter: (plot, index) => lonely(plot.data[index]), size: 4, fill: own, width: 0 } };
     });
     const options = {
       width: Math.max(width, 50), height, padding: [8, 12, 0, 0],
@@ -109,7 +124,8 @@ export class Plot {
           filter: (plot, splits) => splits.map((at) => (at > this.span().max - 0.03 * (this.span().max - this.span().min) ? null : at)), // it would be cut
           values: (plot, splits, axis, space, incr) => splits.map((at) => (at === null ? null : format.tick(at, incr))) },
         { stroke: muted, font: AXIS_FONT, size: 54, gap: 4, grid: { stroke: grid, width: 1 }, ticks: { show: false }, space: 34,
-          values: (plot, splits) => splits.map((value) => this.format(value)) },
+          ...(this.whole ? { incrs: WHOLE } : {}),
+          values: (plot, splits) => splits.map((value) => (this.isEmpty() ? "" : this.axis(value))) },
       ],
       series: [{}, ...series],
       bands: band ? [{ series: [band[1] + 1, band[0] + 1], fill: `color-mix(in srgb, ${colour(`--${lines[band[0]].colour}`)} 16%, transparent)` }] : [],
@@ -128,6 +144,48 @@ export class Plot {
     this.nothing();
   }
 
+  // From edge to edge of each bucket, a pixel apart: all gaps are equal, whatever the width.
+  bars(plot, index) {
+    const [xs, values] = [plot.data[0], plot.data[index]];
+    const half = this.model.step / 2, zero = plot.valToPos(0, "y", true), pixel = devicePixelRatio;
+    const fill = new Path2D();
+    values.forEach((value, at) => {
+      if (!value) return;
+      const left = Math.round(plot.valToPos(xs[at] - half, "x", true)), right = Math.round(plot.valToPos(xs[at] + half, "x", true));
+      const top = Math.min(plot.valToPos(value, "y", true), zero - pixel); // the smallest value is still seen
+      fill.rect(left, top, Math.max(pixel, right - left - (right - left > 3 * pixel ? pixel : 0)), zero - top);
+    });
+    return { fill, stroke: null, flags: 0 };
+  }
+
+  // One group stands out in every plot; null ends it.
+  light(label) {
+    if (this.lit === label) return;
+    this.lit = label;
+    this.plot?.redraw(false);
+  }
+
+  // Arrow keys walk from bucket to bucket, Enter opens the links of one.
+  key(event) {
+    if (!this.plot || event.target !== this.place) return;
+    const last = this.model.starts.length - 1;
+    const at = this.keyed ? this.at : event.key === "ArrowLeft" ? last + 1 : -1;
+    const moves = { ArrowLeft: at - 1, ArrowRight: at + 1, Home: 0, End: last };
+    if (event.key in moves) {
+      event.preventDefault();
+      this.unpin();
+      this.keyed = true;
+      this.at = Math.max(0, Math.min(last, moves[event.key]));
+      this.plot.setCursor({ left: this.plot.valToPos(this.plot.data[0][this.at], "x"), top: 10 }, false);
+      this.tip.setAttribute("role", "status");
+      this.showTip(this.at);
+    } else if (event.key === "Enter" && this.keyed) {
+      event.preventDefault();
+      this.pin(this.at);
+      this.tip.querySelector(".links :is(a, button)")?.focus();
+    }
+  }
+
   zoom(plot) {
     const { starts, step } = this.model;
     const at = (pixel) => plot.posToVal(pixel, "x");
@@ -139,8 +197,7 @@ export class Plot {
     this.onZoom(from * 1000, to * 1000);
   }
 
-  pin() {
-    const index = this.plot.cursor.idx;
+  pin(index = this.plot.cursor.idx) {
     if (index === null || index === undefined || !this.onLinks) return;
     this.pinned = true;
     this.showTip(index);
@@ -150,13 +207,14 @@ export class Plot {
   }
 
   unpin() {
-    this.pinned = false;
+    this.pinned = this.keyed = false;
+    this.tip.removeAttribute("role");
     this.tip.classList.remove("pinned");
     this.tip.hidden = true;
   }
 
   showTip(index) {
-    if (index === null || index === undefined || !this.plot || !(this.hovered || this.pinned)) { this.tip.hidden = true; return; }
+    if (index === null || index === undefined || !this.plot || !(this.hovered || this.pinned || this.keyed)) { this.tip.hidden = true; return; }
     const { starts, step, lines } = this.model;
     if (index >= starts.length) return;
     const from = starts[index] * 1000, to = from + step * 1000;
@@ -183,11 +241,12 @@ function lonely(column) {
 }
 
 export function spark(svg, values) {
-  const known = values.map((value) => value ?? 0);
-  const most = Math.max(...known, 0);
+  const known = values.map((value, index) => [index / (values.length - 1), value]).filter(([, value]) => value !== null);
+  const most = Math.max(...known.map(([, value]) => value), 0);
   const [fillPath, linePath] = svg.querySelectorAll("path");
   if (!most || known.length < 2) { fillPath.removeAttribute("d"); linePath.removeAttribute("d"); return; }
-  const points = known.map((value, index) => `${((index / (known.length - 1)) * 120).toFixed(1)},${(27 - (value / most) * 24).toFixed(1)}`);
+  const points = known.map(([part, value]) => `${(part * 120).toFixed(1)},${(27 - (value / most) * 24).toFixed(1)}`);
+  const [first, last] = [known[0], known.at(-1)].map(([part]) => (part * 120).toFixed(1));
   linePath.setAttribute("d", "M" + points.join("L"));
-  fillPath.setAttribute("d", "M0,28L" + points.join("L") + "L120,28Z");
+  fillPath.setAttribute("d", `M${first},28L${points.join("L")}L${last},28Z`);
 }

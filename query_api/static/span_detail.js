@@ -90,8 +90,11 @@ function keyValues(title, values, open) {
 }
 
 function rows(values) {
-  return h("table", { class: "kv" }, h("tbody", {}, Object.entries(values).map(([key, value]) => h("tr", {}, h("th", { scope: "row" }, key), h("td", {}, written(value))))));
+  return h("table", { class: "kv" }, h("tbody", {}, Object.entries(values).map(([key, value]) => h("tr", {}, h("th", { scope: "row" }, breakable(key)), h("td", {}, written(value))))));
 }
+
+// Keys may be broken behind a dot, not inside a word.
+const breakable = (key) => key.split(/(?<=\.)/).flatMap((part, index) => (index ? [h("wbr"), part] : [part]));
 
 function written(value) {
   const text = typeof value === "string" ? value : JSON.stringify(value, null, typeof value === "object" ? 1 : 0);

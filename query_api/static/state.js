@@ -32,13 +32,14 @@ function changed(changes, base = query) {
   return next;
 }
 
-export function go(changes, { replace = false } = {}) {
+// ``quiet``: the caller itself shows what changed.
+export function go(changes, { replace = false, quiet = false } = {}) {
   const next = changed(changes);
   if (next.toString() === query.toString()) return;
   query = next;
   const address = location.pathname + (next.size ? "?" + next : "");
   history[replace ? "replaceState" : "pushState"](null, "", address);
-  emit();
+  if (!quiet) emit();
 }
 
 // A link to another page that keeps window and filters.

@@ -12,13 +12,14 @@ export function table(place, { columns, rows, sort, descending = true, onSort, n
     const label = onSort && column.sort
       ? h("button", { type: "button", "data-focus": `sort ${column.key}`, onclick: () => onSort(column.sort, sorted ? !descending : true) }, column.label)
       : column.label;
-    return h("th", { scope: "col", class: column.left ? "left" : null, "aria-sort": sorted ? (descending ? "descending" : "ascending") : null }, label);
+    return h("th", { scope: "col", role: "columnheader", class: column.left ? "left" : null, "aria-sort": sorted ? (descending ? "descending" : "ascending") : null }, label);
   };
-  const line = (row, extra) => h("tr", { class: extra ?? row.className, "data-id": row.id },
-    columns.map((column) => h("td", { class: [column.left ? "left" : "", column.className ?? ""].join(" ").trim() || null }, column.cell(row))));
-  fill(place, h("table", { class: "data" }, caption ? h("caption", { class: "off" }, caption) : null,
-    h("thead", {}, h("tr", {}, columns.map(heading))),
-    h("tbody", {}, rows.map((row) => line(row)), sum ? line(sum, "sum") : null)));
+  // roles are said aloud: on a narrow screen rows are laid out as cards, and a browser would no longer call them rows
+  const line = (row, extra) => h("tr", { role: "row", class: extra ?? row.className, "data-id": row.id },
+    columns.map((column) => h("td", { role: "cell", "data-label": column.label, class: [column.left ? "left" : "", column.className ?? ""].join(" ").trim() || null }, column.cell(row))));
+  fill(place, h("table", { role: "table", class: "data" }, caption ? h("caption", { class: "off" }, caption) : null,
+    h("thead", { role: "rowgroup" }, h("tr", { role: "row" }, columns.map(heading))),
+    h("tbody", { role: "rowgroup" }, rows.map((row) => line(row)), sum ? line(sum, "sum") : null)));
   if (focused) [...place.querySelectorAll("[data-focus]")].find((one) => one.dataset.focus === focused)?.focus();
 }
 

@@ -8,6 +8,7 @@ import { detail } from "./span_detail.js";
 
 const traceId = $("#view").dataset.trace;
 const MAX_ROWS = 1500; // more rows than anybody scrolls; the CSV has all
+const DAY_MS = 86400000;
 const folded = new Set();
 let trace = null;
 
@@ -39,7 +40,9 @@ function head() {
   document.title = `${trace.trace_name ?? root.name} · otel-llm`;
   fill($("#trace-id"), trace.trace_id, " ", h("button", { type: "button", class: "link", onclick: () => copy(trace.trace_id) }, "copy"));
   const fact = (label, value) => (value === null || value === "" ? null : h("div", {}, h("dt", {}, label), h("dd", {}, value)));
-  const filter = (name, value) => (value === null ? null : h("a", { href: `/ui/calls?${new URLSearchParams({ range: "30d", [name]: value })}` }, value));
+  // the month around the trace, which may be older than any preset
+  const around = { from: state.iso(start - 15 * DAY_MS), to: state.iso(Math.min(start + 15 * DAY_MS, Math.max(Date.now(), start + DAY_MS))) };
+  const filter = (name, value) => (value === null ? null : h("a", { href: `/ui/calls?${new URLSearchParams({ ...around, [name]: value })}` }, value));
   fill($("#facts"),
     fact("Started", h("time", { datetime: trace.start, title: format.utc(start) }, format.moment(start, { seconds: true }))),
     fact("Took", format.duration(trace.latency_ms)),
@@ -52,6 +55,9 @@ function head() {
     fact("Service", trace.services.join(", ")),
     fact("Tags", trace.tags.join(", ")));
   fill($("#span-note"), `${format.exact(trace.span_count)} span${trace.span_count === 1 ? "" : "s"}${trace.truncated ? `, the first ${format.exact(trace.spans.length)} are shown` : ""}`);
+  const roles = [...new Set(trace.spans.map((span) => span.role))];
+  fill($("#roles"), roles.map((role) => h("span", { class: "key" }, h("span", { class: `dot role ${role}` }), role)),
+    trace.spans.some((span) => span.ttft_ms !== null) ? h("span", { class: "key" }, h("span", { class: "dot first-token" }), "first token") : null);
   $("#trace-csv").href = csvLink(`/traces/${traceId}`, "detail=waterfall");
 }
 
@@ -66,10 +72,10 @@ function shownSpans() {
 
 function draw() {
   const whole = trace.latency_ms || 1;
-  const quarter = [0.25, 0.5, 0.75, 1].map((part) => format.duration(whole * part));
   const header = h("div", { class: "wf-row wf-head", role: "row" },
     h("div", { class: "wf-name", role: "columnheader" }, "Name"),
-    h("div", { role: "columnheader" }, `0 – ${quarter[3]}`),
+    h("div", { class: "wf-axis", role: "columnheader", "aria-label": `Time, from 0 to ${format.duration(whole)}` },
+      [0, 0.25, 0.5, 0.75].map((part) => h("span", { "aria-hidden": "true" }, part ? format.axisOf("ms")(whole * part) : "0"))),
     h("div", { class: "wf-num", role: "columnheader" }, "Tokens"), h("div", { class: "wf-num", role: "columnheader" }, "Cost"));
   const grid = h("div", { role: "treegrid", "aria-label": "Spans of the trace" }, header, shownSpans().map((span) => row(span, whole)));
   grid.addEventListener("click", (event) => {
@@ -89,7 +95,8 @@ function row(span, whole) {
   const cost = span.counted ? span.cost : span.below.calls ? span.below.cost : null;
   const rolled = !span.counted && span.below.calls ? "Sum of the calls below" : null;
   const left = span.offset_ms / whole;
-  const beside = left + span.latency_ms / whole < 0.82;
+  // where the words fit: right of the bar, left of it, else on it
+  const words = left + span.latency_ms / whole < 0.82 ? "" : left > 0.22 ? " in" : " over";
   const first = span.ttft_ms !== null && span.latency_ms ? Math.min(100, (100 * span.ttft_ms) / span.latency_ms) : null;
   const classes = ["wf-row", span.is_call && !span.counted ? "uncounted" : "", span.error ? "failed" : ""].join(" ").trim();
   return h("div", { class: classes, role: "row", tabindex: "-1", "data-span": span.span_id, "aria-level": span.depth + 1, "aria-selected": "false",
@@ -105,11 +112,11 @@ function row(span, whole) {
       h("div", { class: `wf-bar ${span.role}`, style: { "--left": at(span.offset_ms), "--width": at(span.latency_ms) },
         title: first === null ? format.duration(span.latency_ms) : `${format.duration(span.latency_ms)}, first token after ${format.duration(span.ttft_ms)}` },
         first === null ? null : h("span", { class: "waiting", style: { "--first": `${first.toFixed(2)}%` } })),
-      h("span", { class: beside ? "wf-time" : "wf-time in", style: { "--left": beside ? at(span.offset_ms + span.latency_ms) : at(span.offset_ms) } },
+      h("span", { class: `wf-time${words}`, style: { "--left": !words ? at(span.offset_ms + span.latency_ms) : at(span.offset_ms) } },
         format.duration(span.latency_ms), first === null ? "" : ` · ${format.duration(span.ttft_ms)} to first`)),
     h("div", { class: "wf-num", role: "gridcell", title: tokens ? `${format.exact(tokens[0])} in, ${format.exact(tokens[1])} out${rolled ? ". " + rolled : ""}` : null },
-      tokens ? format.count((tokens[0] ?? 0) + (tokens[1] ?? 0)) : ""),
-    h("div", { class: "wf-num", role: "gridcell", title: rolled }, cost === null ? "" : format.money(cost)));
+      !tokens ? "" : tokens[0] === null && tokens[1] === null ? format.NONE : format.count((tokens[0] ?? 0) + (tokens[1] ?? 0))),
+    h("div", { class: "wf-num", role: "gridcell", title: rolled }, cost === null && !span.counted ? "" : format.money(cost)));
 }
 
 function fold(spanId) {

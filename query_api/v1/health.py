@@ -21,6 +21,7 @@ TABLES: dict[str, tuple[str, ...]] = {
     ),
     "suppressed": ("scope", "reason", "records", "meaning", "advice", "example_trace_id"),
     "rejected": ("signal", "reason", "items", "last", "detail", "advice"),
+    "since_start": ("signal", "outcome", "reason", "items"),
 }
 
 UNPRICED_ADVICE = (
@@ -53,6 +54,7 @@ OTHER_ADVICE = "The detail says what was wrong with it; otel-llm why TRACE_ID an
 def view(reader: Reader, project: str, collector: "Collector") -> dict[str, Any]:
     """Four tables over the window, and the totals of this server since its start."""
     window = parameters.closed_window()
+    since_start = collector.accounting.snapshot(project)
     return {
         **parameters.echo(window),
         "totals": data_health.span_totals(reader, project, window),
@@ -93,8 +95,22 @@ def view(reader: Reader, project: str, collector: "Collector") -> dict[str, Any]
             }
             for row in data_health.refused(reader, project, window)
         ],
-        "since_start": collector.accounting.snapshot(project),
+        "since_start": _rows(since_start) if parameters.text("format") == "csv" else since_start,
     }
+
+
+def _rows(counters: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The counters as a table: one row for each signal, outcome and reason; what belongs to no signal has none."""
+    rows = []
+    for name, counted in counters.items():
+        outcomes = counted if "received" in counted else {name: counted}
+        for outcome, found in outcomes.items():
+            reasons = found if isinstance(found, dict) else {None: found}
+            signal = name if outcomes is counted else None
+            rows += [
+                {"signal": signal, "outcome": outcome, "reason": reason, "items": items} for reason, items in reasons.items()
+            ]
+    return rows
 
 
 def _advice(row: Instrumentation) -> str:

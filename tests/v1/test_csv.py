@@ -11,6 +11,7 @@ from tests.query_api.call_rows import NOON, call, span_id, trace
 from tests.query_api.conftest import QueryServer
 
 WINDOW = "from=2025-01-23T00:00:00Z&to=2025-01-24T00:00:00Z"
+HEALTH = ("unpriced", "instrumentations", "suppressed", "rejected", "since_start")
 TABLES = [
     f"overview?{WINDOW}",
     f"series?{WINDOW}&split=model",
@@ -18,7 +19,7 @@ TABLES = [
     f"calls/search?{WINDOW}",
     f"traces/{trace(1).hex()}?detail=waterfall",
     f"traces/{trace(1).hex()}/why?",
-    *(f"data-health?{WINDOW}&table={table}" for table in ("unpriced", "instrumentations", "suppressed", "rejected")),
+    *(f"data-health?{WINDOW}&table={table}" for table in HEALTH),
 ]
 HOSTILE = ["=1+1", "+x", "-x", "@SUM(A1)", "\tx", 'quo"te,\nline']
 

@@ -44,12 +44,24 @@ def dimension(oracle: Oracle, name: str) -> Callable[[Row], str | None]:
         "trace_name": lambda row: oracle.effective(row, "trace_name"),
         "agent": lambda row: (
             next((row[part] for part in ("agent_name", "agent_id", "agentlens_agent_id") if row[part] is not None), None)
+            or nearest_agent(oracle, row)
             or oracle.of_trace(row, "agent_name")
         ),
         "environment": lambda row: row["environment"] or "default",
         "role": lambda row: row["role"],
     }
     return ways.get(name) or (lambda row: row.get(own[name]))
+
+
+def nearest_agent(oracle: Oracle, row: Row) -> str | None:
+    """The name of the nearest agent above a call."""
+    spans = {span["span_id"]: span for span in oracle.traces[row["trace_id"]]}
+    for _ in range(len(spans)):
+        above = spans.get(row["parent_span_id"])
+        if above is None or above["agent_name"] is not None:
+            return above and above["agent_name"]
+        row = above
+    return None
 
 
 @pytest.fixture(scope="module")
@@ -59,6 +71,8 @@ def v1_world() -> Iterator[Seeded]:
     rows, _ = world(seed=4711, traces=120)
     for place, row in enumerate(rows):
         row |= {"cache_read_tokens": place % 7 or None, "reasoning_tokens": place % 3 or None, "cache_write_tokens": 2**60}
+        if row["agent_name"] is not None and place % 2:
+            row["agent_name"] = "critic"
     server.store(rows)
     yield server, Oracle(rows, [])
     server.close()

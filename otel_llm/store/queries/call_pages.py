@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
-from otel_llm.store.queries import call, trace_values
+from otel_llm.store.queries import agent_spans, call, trace_values
 from otel_llm.store.queries.call import SPAN, Column
 from otel_llm.store.queries.reading import Reader
 from otel_llm.store.queries.slices import Slice, SlicedCalls
@@ -108,8 +108,9 @@ def call_page(
     shown = rows[:limit]
     last = shown[-1] if len(rows) > limit else None
     inherited = _inherited(reader, project, shown)
+    agents = _nearest_agents(reader, project, shown)
     return CallPage(
-        [_call(row, inherited) for row in shown],
+        [_call(row, inherited, agents) for row in shown],
         Mark(last.order_key, last.start_ns, bytes(last.trace_id), bytes(last.span_id)) if last is not None else None,
     )
 
@@ -124,6 +125,17 @@ def _inherited(reader: Reader, project: str, rows: Sequence[sa.Row[Any]]) -> dic
         values = trace_values.inherited(reader.functions, project, _INHERITED, [named])
         for row in reader.rows(sa.select(values)):
             found[bytes(row.of_trace)] = {name: getattr(row, f"trace_{name}") for name in _INHERITED}
+    return found
+
+
+def _nearest_agents(reader: Reader, project: str, rows: Sequence[sa.Row[Any]]) -> dict[tuple[bytes, bytes], str]:
+    """The nearest agent above each call of a page that names none, in traces of several agents."""
+    asked = {bytes(row.trace_id) for row in rows if row.agent_name is None}
+    found: dict[tuple[bytes, bytes], str] = {}
+    for some in _batches(sorted(asked)):
+        nearest = agent_spans.nearest_agents(project, [sa.select(SPAN.trace_id).where(SPAN.trace_id.in_(some))])
+        for row in reader.rows(sa.select(nearest)):
+            found[bytes(row.of_trace), bytes(row.of_span)] = str(row.nearest_agent)
     return found
 
 
@@ -147,7 +159,7 @@ def _batches(ids: Sequence[bytes]) -> Iterator[Sequence[bytes]]:
         yield some
 
 
-def _call(row: sa.Row[Any], inherited: dict[bytes, dict[str, str | None]]) -> PagedCall:
+def _call(row: sa.Row[Any], inherited: dict[bytes, dict[str, str | None]], agents: dict[tuple[bytes, bytes], str]) -> PagedCall:
     found = row._mapping
     own = {name: found[name] for name in _SHOWN}
     ids = {name: bytes(own[name]) for name in ("trace_id", "span_id")}
@@ -159,5 +171,5 @@ def _call(row: sa.Row[Any], inherited: dict[bytes, dict[str, str | None]]) -> Pa
         cost=found["call_cost"],
         user_id=found["user_id"] if found["user_id"] is not None else trace.get("user_id"),
         session_id=found["session_id"] if found["session_id"] is not None else trace.get("session_id"),
-        agent=agent if agent is not None else trace.get("agent_name"),
+        agent=agent if agent is not None else agents.get((ids["trace_id"], ids["span_id"]), trace.get("agent_name")),
     )

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from otel_llm.store import schema
 from otel_llm.store.engines.base import Functions
-from otel_llm.store.queries import call, trace_values
+from otel_llm.store.queries import agent_spans, call, trace_values
 from otel_llm.store.queries.call import SPAN, Column, Columns
 from otel_llm.store.queries.window import Window
 
@@ -64,6 +64,8 @@ class Calls:
         candidates = self._candidates(filters)
         self._conditions.extend(SPAN.trace_id.in_(traces) for traces in candidates)
         self._trace = trace_values.inherited(functions, project, names, candidates or [self._lacking()]) if names else None
+        nested = "agent_name" in names
+        self._nearest = agent_spans.nearest_agents(project, candidates or [self._lacking()]) if nested else None
         self._profile = trace_values.profiles(functions, project, candidates) if profile else None
         self._conditions.extend(self._inherited_conditions(filters))
 
@@ -84,14 +86,24 @@ class Calls:
 
     @property
     def agent_name(self) -> Column:
-        """The agent the call names, else its trace's."""
-        return self._effective("agent_name")
+        """The agent the call names, else the nearest one it is nested in, else its trace's."""
+        trace_agent = self._effective("agent_name")
+        return (
+            trace_agent
+            if self._nearest is None
+            else sa.func.coalesce(SPAN.agent_name, self._nearest.c.nearest_agent, trace_agent)
+        )
 
     def select(self, *columns: Any) -> sa.Select[Any]:
         """A statement over these calls."""
         source: sa.FromClause = schema.spans
         if self._trace is not None:
             source = source.outerjoin(self._trace, self._trace.c.of_trace == SPAN.trace_id)
+        if self._nearest is not None:
+            nearest = self._nearest.c
+            source = source.outerjoin(
+                self._nearest, sa.and_(nearest.of_trace == SPAN.trace_id, nearest.of_span == SPAN.span_id)
+            )
         if self._profile is not None:
             source = source.outerjoin(
                 self._profile,

@@ -36,7 +36,7 @@ DIMENSIONS: dict[str, Dimension] = {
     "user": Dimension("the end user, of the call or of its trace", lambda calls: calls.user_id, "user_id"),
     "session": Dimension("the session, of the call or of its trace", lambda calls: calls.session_id, "session_id"),
     "agent": Dimension(
-        "name or id of the agent, of the call or of its trace",
+        "name or id of the agent: the call's own, else of the nearest agent above it, else of its trace",
         lambda calls: sa.func.coalesce(SPAN.agent_name, SPAN.agent_id, SPAN.agentlens_agent_id, calls.agent_name),
         "agent_name",
     ),
