@@ -32,7 +32,7 @@ const PLOTS = {
   tps: { unit: "tokens/s", of: (stat) => (stat === "avg" ? "tps" : `tps_${stat}`), spread: "tps" },
   tpot: { unit: "ms", of: (stat) => (stat === "avg" ? "tpot" : `tpot_${stat}`), spread: "tpot" },
 };
-// Asked for apart, so that no sum waits for a percentile.
+// Asked for apart.
 const SUMS = ["cost", "calls", "tokens", "error_rate", "errors"];
 const SPREADS = ["latency", "ttft", "tps", "tpot"];
 const stat = () => state.get("stat", "p50");
@@ -52,18 +52,19 @@ async function load() {
   // what the chosen view does not use is not offered: the percentile of a split, and stacks of calls with several tags
   $("#stat").closest("label").hidden = !split();
   $("#look").disabled = split() === "tag";
-  const series = (names, measures, more = {}) => ask("/series", state.params({ measures: [...new Set(measures)].join(","), ...buckets(), ...more }), `series ${names[0]} ${!!more.split}`);
-  const drawn = [SUMS, SPREADS].flatMap((names) => {
-    const sparks = Object.values(TILES).map((tile) => tile.spark).filter((measure) => SPREADS.some((name) => measure.startsWith(name)) === (names === SPREADS));
-    if (!split()) return [series(names, [...names.flatMap(wholeMeasures), ...sparks]).then((answer) => { drawSparks(answer, sparks); drawWhole(answer, names); })];
-    const measures = [...names.map((name) => PLOTS[name].of(stat())), "cost"];
-    return [series(names, measures, { split: split(), top: 8, rank: "cost" }).then((answer) => drawSplit(answer, names)),
-      series(names, sparks).then((answer) => drawSparks(answer, sparks))];
-  });
+  const series = (kind, measures, more = {}) => ask("/series", state.params({ measures: [...new Set(measures)].join(","), ...buckets(), ...more }), `series ${kind}`);
+  const sparks = Object.values(TILES).map((tile) => tile.spark);
+  const ofSpreads = (measure) => SPREADS.some((name) => measure.startsWith(name));
+  const plotted = (kind, names) => {
+    if (split()) return series(kind, [...names.map((name) => PLOTS[name].of(stat())), "cost"], { split: split(), top: 8, rank: "cost" }).then((answer) => drawSplit(answer, names));
+    const also = sparks.filter((measure) => ofSpreads(measure) === (kind === "spreads"));
+    return series(kind, [...names.flatMap(wholeMeasures), ...also]).then((answer) => { drawSparks(answer, also); drawWhole(answer, names); });
+  };
+  await plotted("sums", SUMS); // first and alone: percentiles cost a sort, and no sum should wait for one
   const headlines = ask("/overview", state.params()).then(async (answer) => {
     if (!drawTiles(answer).calls) await noCalls(); else delete $("#banner").dataset.kept;
   });
-  await Promise.all([headlines, ...drawn]);
+  await Promise.all([headlines, plotted("spreads", SPREADS), split() ? series("sparks", sparks).then((answer) => drawSparks(answer, sparks)) : null]);
   for (const figure of $$("[data-plot]")) {
     const name = figure.dataset.plot;
     const measures = split() ? PLOTS[name].of(stat()) : wholeMeasures(name).join(",");

@@ -223,7 +223,8 @@ export class Plot {
       h("div", { class: "when" }, step >= 86400 ? format.moment(from) : `${format.moment(from, { seconds: step < 60 })} – ${format.moment(to, { seconds: step < 60 }).replace(/^\S+ \S+( \d{4})? /, "")}`),
       h("div", { class: "utc" }, format.utc(from)),
       rows.length
-        ? h("table", {}, rows.map(({ line, value }) => h("tr", {}, h("td", {}, h("span", { class: `swatch c${line.colour.slice(1)}` }), line.label), h("td", {}, this.format(value)))))
+        ? h("table", {}, rows.map(({ line, value }) => h("tr", {}, h("td", {}, h("span", { class: `swatch c${line.colour.slice(1)}` }), line.label), h("td", {}, this.format(value)))),
+          this.stacked() && rows.length > 1 ? h("tr", { class: "sum" }, h("td", {}, "all"), h("td", {}, this.format(rows.reduce((sum, { value }) => sum + value, 0)))) : null)
         : h("div", { class: "muted" }, "no calls"));
     this.tip.hidden = false;
     const x = this.plot.valToPos(this.plot.data[0][index], "x") + this.plot.over.offsetLeft;

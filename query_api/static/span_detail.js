@@ -5,12 +5,13 @@ import * as format from "./format.js";
 
 const LONG = 600;
 
-export function detail(span, onSpan) {
+// onSpan(id) chooses another span; filter(dimension, value) is a link to the calls with that value
+export function detail(span, onSpan, filter) {
   return h("div", {},
     h("div", {}, h("h2", {}, span.name), h("p", { class: "muted" }, span.role, span.operation && span.operation !== span.role ? `, ${span.operation}` : "", span.scope ? ` · ${span.scope} ${span.scope_version ?? ""}` : "")),
     span.error ? h("p", { class: "problem" }, [span.error_type, span.error_message].filter(Boolean).join(": ") || "The span failed.") : null,
     why(span, onSpan),
-    facts(span),
+    facts(span, filter),
     explained(span),
     keyValues("Attributes", span.attributes, true),
     events(span),
@@ -32,19 +33,19 @@ function rule(span) {
   return text ? h("p", { class: "muted" }, `Read as ${span.dialect}; ${span.role} because: ${text}`) : null;
 }
 
-function facts(span) {
+function facts(span, filter) {
   const rows = [
     ["Started", h("time", { datetime: span.start, title: span.start }, format.moment(Date.parse(span.start), { seconds: true }))],
     ["Took", format.duration(span.latency_ms)],
     ["First token", span.ttft_ms === null ? null : `${format.duration(span.ttft_ms)}${span.ttft_source ? ` (${span.ttft_source})` : ""}`],
-    ["Model", span.response_model && span.request_model && span.response_model !== span.request_model ? `${span.response_model} (asked for ${span.request_model})` : span.model],
-    ["Provider", span.provider ? `${span.provider}${span.provider_inferred ? " (inferred)" : ""}` : null],
+    ["Model", span.model ? [filter("model", span.model), span.request_model && span.model !== span.request_model ? ` (asked for ${span.request_model})` : ""] : null],
+    ["Provider", span.provider ? [filter("provider", span.provider), span.provider_inferred ? " (inferred)" : ""] : null],
     ["Input", span.input_tokens === null ? null : tokens(span.input_tokens, { cached: span.cache_read_tokens, "written to cache": span.cache_write_tokens })],
     ["Output", span.output_tokens === null ? null : tokens(span.output_tokens, { reasoning: span.reasoning_tokens })],
     ["Cost", cost(span)],
     ["Finish", span.finish_reasons?.join(", ") || null],
-    ["User", span.user_id], ["Session", span.session_id], ["Agent", span.agent_name ?? span.agent_id], ["Tool", span.tool_name],
-    ["Service", span.service], ["Environment", span.environment],
+    ["User", filter("user", span.user_id)], ["Session", filter("session", span.session_id)], ["Agent", filter("agent", span.agent_name ?? span.agent_id)],
+    ["Tool", span.tool_name], ["Service", filter("service", span.service)], ["Environment", filter("environment", span.environment)],
     ["Server", span.server_address ? `${span.server_address}${span.server_port ? `:${span.server_port}` : ""}` : null],
     ["Tags", span.tags?.join(", ") || null],
     ["Response id", span.response_id], ["Key", span.key_id],
@@ -63,7 +64,7 @@ function cost(span) {
   const parts = [];
   if (span.cost_reported !== null) parts.push(`${format.money(span.cost_reported)} reported (${span.cost_reported_source})`);
   if (span.cost_computed !== null) parts.push(`${format.money(span.cost_computed)} computed (${span.cost_computed_source})`);
-  return parts.join(", ") || "none: the model has no price, or the call no usage";
+  return parts.join(", ") || (span.input_tokens === null && span.output_tokens === null ? "none: the call reports no usage" : "none: the model has no price");
 }
 
 function explained(span) {

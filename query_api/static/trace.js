@@ -40,9 +40,7 @@ function head() {
   document.title = `${trace.trace_name ?? root.name} · otel-llm`;
   fill($("#trace-id"), trace.trace_id, " ", h("button", { type: "button", class: "link", onclick: () => copy(trace.trace_id) }, "copy"));
   const fact = (label, value) => (value === null || value === "" ? null : h("div", {}, h("dt", {}, label), h("dd", {}, value)));
-  // the month around the trace, which may be older than any preset
-  const around = { from: state.iso(start - 15 * DAY_MS), to: state.iso(Math.min(start + 15 * DAY_MS, Math.max(Date.now(), start + DAY_MS))) };
-  const filter = (name, value) => (value === null ? null : h("a", { href: `/ui/calls?${new URLSearchParams({ ...around, [name]: value })}` }, value));
+  const listed = (name, values) => (values.length ? values.flatMap((value, index) => [index ? ", " : "", filter(name, value)]) : null);
   fill($("#facts"),
     fact("Started", h("time", { datetime: trace.start, title: format.utc(start) }, format.moment(start, { seconds: true }))),
     fact("Took", format.duration(trace.latency_ms)),
@@ -52,13 +50,21 @@ function head() {
     fact("Cost", format.money(trace.total.cost)),
     fact("User", filter("user", trace.user_id)),
     fact("Session", filter("session", trace.session_id)),
-    fact("Service", trace.services.join(", ")),
-    fact("Tags", trace.tags.join(", ")));
+    fact("Service", listed("service", trace.services)),
+    fact("Tags", listed("tag", trace.tags)));
   fill($("#span-note"), `${format.exact(trace.span_count)} span${trace.span_count === 1 ? "" : "s"}${trace.truncated ? `, the first ${format.exact(trace.spans.length)} are shown` : ""}`);
   const roles = [...new Set(trace.spans.map((span) => span.role))];
   fill($("#roles"), roles.map((role) => h("span", { class: "key" }, h("span", { class: `dot role ${role}` }), role)),
     trace.spans.some((span) => span.ttft_ms !== null) ? h("span", { class: "key" }, h("span", { class: "dot first-token" }), "first token") : null);
   $("#trace-csv").href = csvLink(`/traces/${traceId}`, "detail=waterfall");
+}
+
+// The other calls with a value, in the month around the trace, which may be older than any preset.
+function filter(name, value) {
+  if (value === null || value === undefined || value === "") return null;
+  const start = Date.parse(trace.start);
+  const around = { from: state.iso(start - 15 * DAY_MS), to: state.iso(Math.min(start + 15 * DAY_MS, Math.max(Date.now(), start + DAY_MS))) };
+  return h("a", { href: `/ui/calls?${new URLSearchParams({ ...around, [name]: value })}`, title: `Calls of ${value}` }, value);
 }
 
 function shownSpans() {
@@ -163,7 +169,7 @@ async function choose(spanId, { keep = false } = {}) {
     fill($("#detail"), detail({ ...span, below: known.below }, (other) => {
       choose(other);
       $(`[data-span="${other}"]`)?.scrollIntoView({ block: "nearest" });
-    }));
+    }, filter));
     $("#detail").scrollTop = 0;
   } catch (error) {
     if (error.name !== "AbortError") fill($("#detail"), h("p", { class: "pad problem" }, error.message));

@@ -10,6 +10,13 @@ import { named, table } from "./table.js";
 import { byName, tile } from "./tiles.js";
 
 const MEASURES = ["calls", "input_tokens", "cache_read_tokens", "cache_write_tokens", "output_tokens", "reasoning_tokens", "cost", "cost_per_call", "unpriced_calls"];
+// Link changes that narrow to a provider and a model, either of which a call may lack.
+const both = (provider, model) => {
+  const changes = [["provider", provider], ["model", model]];
+  const without = changes.filter(([, value]) => value === null).map(([name]) => name);
+  return { ...Object.fromEntries(changes.filter(([, value]) => value !== null).map(([name, value]) => [name, [value]])),
+    ...(without.length ? { without: [...new Set([...state.all("without"), ...without])] } : {}) };
+};
 const share = (part, whole, word) => `${format.percent(whole.value ? part.value / whole.value : null)} of ${word}`;
 const BELOW = {
   cost: (f) => (f.unpriced_calls.value ? `${format.count(f.unpriced_calls.value)} calls without a price` : `${format.money(f.cost_per_call.value)} a call`),
@@ -40,9 +47,8 @@ async function load() {
   if (!figures.calls.value) await noCalls(); else delete $("#banner").dataset.kept;
   draw(await series);
   const answer = await rows;
-  const calls = (row, changes = {}) => state.link("/ui/calls", { ...state.narrowed("provider", row.provider), ...(row.model === null ? {} : { model: [row.model] }), ...changes });
-  const column = (key, label, show, changes) => ({ key, label, sort: key, cell: (row) => (row.model === undefined ? show(row[key])
-    : h("a", { href: calls(row, changes), class: row[key] ? null : "muted" }, show(row[key]))) });
+  const calls = (row, changes = {}) => state.link("/ui/calls", { ...(row.model === undefined ? {} : both(row.provider, row.model)), ...changes });
+  const column = (key, label, show, changes) => ({ key, label, sort: key, cell: (row) => h("a", { href: calls(row, changes), class: row[key] ? null : "muted" }, show(row[key])) });
   table($("#usage"), {
     columns: [
       { key: "provider", label: "Provider", left: true, cell: (row) => (row.model === undefined ? "All" : h("button", { type: "button", class: "plain", "data-focus": `p ${row.provider} ${row.model}`, onclick: () => state.addFilter("provider", row.provider) }, row.provider ?? h("span", { class: "none" }, "none"))) },
@@ -56,7 +62,7 @@ async function load() {
       column("cost_per_call", "Cost a call", format.money, { sort: "costliest" }),
       { key: "cost", label: "Cost", sort: "cost", cell: (row) => {
         const missing = row.unpriced_calls ? h("span", { class: "badge warn", title: `${format.exact(row.unpriced_calls)} calls have tokens and no price` }, row.cost === 0 ? "no price" : "partly") : null;
-        return row.model === undefined ? format.money(row.cost) : [missing, missing ? " " : null, h("a", { href: calls(row, { sort: "costliest" }) }, format.money(row.cost))];
+        return [missing, missing ? " " : null, h("a", { href: calls(row, { sort: "costliest" }) }, format.money(row.cost))];
       } },
     ],
     rows: answer.rows, sum: answer.rows.length > 1 ? answer.total : null, sort: answer.sort, descending,

@@ -22,6 +22,11 @@ MODELS: tuple[tuple[str, str, float, float, float, float], ...] = (
     ("aws.bedrock", "anthropic.claude-haiku-4-5", 0.05, 120, 1.0, 5.0),
     ("vllm", "acme/support-7b", 0.03, 90, 0.0, 0.0),
 )
+ERRORS = {
+    "RateLimitError": "Rate limit reached for requests",
+    "APITimeoutError": "Request timed out.",
+    "InternalServerError": "The server had an error while processing your request",
+}
 AGENTS = (("triage", 0.45), ("research", 0.3), ("billing", 0.15), ("summariser", 0.1))
 SERVICES = (("support-bot", 0.6), ("doc-search", 0.25), ("nightly-reports", 0.15))
 SCOPES = {
@@ -107,6 +112,7 @@ def _call(random_: random.Random, trace_id: bytes, parent: bytes, start: int, se
         random_, trace_id, parent, start, f"{'embeddings' if embedding else 'chat'} {model}", "generation", service=service
     )
     cached = int(input_tokens * 0.6) if provider == "anthropic" and random_.random() < 0.5 else None
+    error_type = random_.choice(list(ERRORS)) if failed else None
     cost = (input_tokens * price_in + output_tokens * price_out) / 1e6
     row |= {
         "end_ns": start + (int(duration * 0.3) if failed else duration),
@@ -131,8 +137,8 @@ def _call(random_: random.Random, trace_id: bytes, parent: bytes, start: int, se
         "scope_name": scope,
         "scope_version": version,
         "error": failed,
-        "error_type": random_.choice(["RateLimitError", "APITimeoutError", "InternalServerError"]) if failed else None,
-        "error_message": "The model is overloaded." if failed else None,
+        "error_type": error_type,
+        "error_message": ERRORS[error_type] if error_type else None,
         "status_code": 2 if failed else 0,
         "server_address": f"api.{provider.split('.')[0]}.com",
         "attributes": json.dumps(
@@ -140,13 +146,12 @@ def _call(random_: random.Random, trace_id: bytes, parent: bytes, start: int, se
                 "gen_ai.operation.name": "embeddings" if embedding else "chat",
                 "gen_ai.provider.name": provider,
                 "gen_ai.request.model": model,
-                "gen_ai.usage.input_tokens": input_tokens,
-                "gen_ai.usage.output_tokens": output_tokens,
                 "gen_ai.request.temperature": 0.2,
             }
+            | ({} if failed else {"gen_ai.usage.input_tokens": input_tokens, "gen_ai.usage.output_tokens": output_tokens})
         ),
         "events": json.dumps(
-            [{"name": "exception", "time_ns": start + duration // 4, "attributes": {"exception.type": "RateLimitError"}}]
+            [{"name": "exception", "time_ns": start + duration // 4, "attributes": {"exception.type": error_type}}]
             if failed
             else []
         ),

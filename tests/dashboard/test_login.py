@@ -3,12 +3,14 @@
 import http.client
 import time
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 from urllib.parse import urlencode
 
 import pytest
 
 from query_api import sessions
+from query_api.app import create_app
 from query_api.dashboard.login import safe_target
 from tests.dashboard.browser import Browser
 from tests.dashboard.conftest import DashboardServer
@@ -162,6 +164,19 @@ def test_a_session_ends_with_logout_and_with_time(flask_server: QueryServer, mon
     begun = time.time_ns()
     monkeypatch.setattr(known, "_clock", lambda: begun + (sessions.LIFETIME_S + 1) * SECOND)
     assert flask_server.client.get("/api/v1/info").status_code == 401
+
+
+def test_a_session_holds_and_ends_on_every_server_of_the_store(flask_server: QueryServer) -> None:
+    key = flask_server.key("red")
+    log_in(flask_server, key.secret_key)
+    held = flask_server.client.get_cookie(sessions.COOKIE)
+    assert held is not None
+    cookie = {"Cookie": f"{sessions.COOKIE}={held.value}"}
+    other = create_app(SimpleNamespace(**vars(flask_server))).test_client()  # type: ignore[arg-type]  # all that the app reads
+    assert other.get("/api/v1/info", headers=cookie).get_json()["project"] == "red"
+    assert flask_server.client.post("/ui/logout").status_code == 303
+    restarted = create_app(SimpleNamespace(**vars(flask_server))).test_client()  # type: ignore[arg-type]  # all that the app reads
+    assert restarted.get("/api/v1/info", headers=cookie).status_code == 401
 
 
 def test_a_key_that_may_only_send_does_not_open_the_dashboard(flask_server: QueryServer) -> None:

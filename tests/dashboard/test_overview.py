@@ -62,6 +62,7 @@ def test_clicking_names_filters_and_a_chip_takes_the_filter_away(page: Browser) 
 def test_a_legend_entry_filters_too(page: Browser) -> None:
     page.open("/?range=30d&split=provider")
     name = page.text(".legend button .name")
+    page.run("document.querySelector('.legend button').focus()")  # it lights up, and nothing breaks
     page.click(".legend button")
     assert parameters(page)["provider"] == [name]
 
@@ -103,6 +104,78 @@ def test_tables_sort_on_their_headings(page: Browser) -> None:
     calls = [float(text.replace("K", "e3").replace(",", "")) for text in page.texts('[data-top="model"] tbody td:nth-child(3)')]
     assert calls == sorted(calls)
     assert page.one('[data-top="model"] th:nth-child(3)').get_attribute("aria-sort") == "ascending"
+    page.open(page.path)  # as somebody would to whom the address was sent
+    page.into_sight('[data-top="model"]')
+    assert page.one('[data-top="model"] th:nth-child(3)').get_attribute("aria-sort") == "ascending"
+
+
+def test_a_table_grows_and_shrinks_and_the_address_knows(page: Browser) -> None:
+    page.open("/?range=30d")
+    page.into_sight('[data-top="session"]')
+    assert len(page.all('[data-top="session"] tbody tr')) == 8
+    page.click('[data-top="session"] .more')
+    page.open(page.path)
+    page.into_sight('[data-top="session"]')
+    assert len(page.all('[data-top="session"] tbody tr')) == 50
+    page.click('[data-top="session"] .more')
+    assert len(page.all('[data-top="session"] tbody tr')) == 8
+    assert page.path == "/?range=30d"
+
+
+def test_every_headline_tells_its_change(page: Browser, told: DashboardServer) -> None:
+    now = time.time_ns() // 10**9
+    window = "&".join(
+        f"{name}={time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime(now - back))}"
+        for name, back in (("from", 5 * 86_400), ("to", 0))
+    )
+    page.open(f"/?{window}")
+    figures = {row["measure"]: row for row in asked(told, f"/overview?{window}")["figures"]}
+    shown = {
+        "cost": ".first",
+        "calls": ".first",
+        "tokens": ".first",
+        "error_rate": ".first",
+        "errors": '[data-tile="error_rate"] .then',
+        "latency_p50": '[data-tile="latency"] .first',
+        "latency_p95": '[data-tile="latency"] .then',
+        "ttft_p50": '[data-tile="ttft"] .first',
+        "ttft_p95": '[data-tile="ttft"] .then',
+        "tps": ".first",
+        "tpot": ".first",
+    }
+    for name, place in shown.items():
+        selector = place if place.startswith("[") else f'[data-tile="{name}"] {place}'
+        change = figures[name]["change"]
+        text = page.texts(f"{selector} .delta")[0]
+        assert text[0] == ("n" if abs(change) < 0.0005 else "▲" if change > 0 else "▼"), name
+        assert text.startswith("n") or abs(float(text[1:].strip(" %")) / 100 - abs(change)) < 0.006, (name, text)
+
+
+def test_what_a_view_does_not_use_is_not_offered(page: Browser) -> None:
+    page.open("/?range=30d")
+    assert not page.run("return document.getElementById('stat').checkVisibility()")
+    page.choose("#split", "tag")
+    assert page.run("return document.getElementById('stat').checkVisibility()")
+    assert page.run("return document.getElementById('look').disabled")
+
+
+def test_the_keyboard_walks_through_a_plot_and_opens_the_calls_of_a_bucket(page: Browser, told: DashboardServer) -> None:
+    page.open("/?range=30d&split=provider")
+    plot = page.one('[data-plot="calls"] .canvas')
+    plot.send_keys(Keys.END)
+    last = page.text('[data-plot="calls"] .tip .when')
+    plot.send_keys(Keys.ARROW_LEFT, Keys.ARROW_LEFT, Keys.ARROW_LEFT)
+    assert page.text('[data-plot="calls"] .tip .when') != last
+    total = page.texts('[data-plot="calls"] .tip tr.sum td')[1]
+    plot.send_keys(Keys.ENTER)
+    assert page.run("return document.activeElement.innerText") == "Show the calls"
+    page.driver.switch_to.active_element.send_keys(Keys.ESCAPE)
+    assert not page.run("return document.querySelector('[data-plot=\"calls\"] .tip').checkVisibility()")
+    plot.send_keys(Keys.END, Keys.ARROW_LEFT, Keys.ARROW_LEFT, Keys.ARROW_LEFT, Keys.ENTER)
+    page.driver.switch_to.active_element.send_keys(Keys.ENTER)
+    page.until(lambda: page.path.startswith("/ui/calls"), "the calls")
+    page.settled()
+    assert page.text("#total").split()[0] == total
 
 
 def test_pointing_at_a_plot_shows_values_local_time_and_utc(page: Browser) -> None:

@@ -81,6 +81,24 @@ def test_a_page_fits_every_screen(page: Browser, a_trace: str, name: str) -> Non
         page.picture(f"{name}_{width}")
 
 
+def test_on_a_phone_tables_are_cards_that_need_no_sideways_scrolling(page: Browser) -> None:
+    page.size(360, 800)
+    for path, selector in (
+        ("/ui/calls?range=30d&sort=errors", "#calls"),
+        ("/ui/health?range=30d", ".cards"),
+        ("/ui/usage?range=30d", "#usage"),
+    ):
+        page.open(path)
+        sizes = page.run(
+            f"return [...document.querySelectorAll('{selector}')].map((one) => [one.scrollWidth, one.clientWidth])"
+        )
+        assert sizes
+        assert all(inner <= outer for inner, outer in sizes), (path, sizes)
+        assert page.axe() == []
+    page.open("/ui/health?range=30d")
+    assert "switch on first-token timing" in page.text("#instrumentations .table")
+
+
 def test_the_theme_button_wins_over_the_system_and_is_remembered(page: Browser) -> None:
     background = "return getComputedStyle(document.body).backgroundColor"
     page.open("/ui/health")

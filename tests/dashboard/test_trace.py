@@ -86,6 +86,18 @@ def test_a_chosen_span_tells_why_it_counts_and_where_its_values_come_from(page: 
     assert "gen_ai.usage.input_tokens" in page.text("#detail details")
 
 
+def test_values_of_a_trace_lead_to_the_calls_that_share_them(page: Browser, nested: str) -> None:
+    page.open(nested + "?span=" + span_id(3).hex())
+    links = page.run(
+        "return [...document.querySelectorAll('#facts a, #detail dd a')].map((a) => [a.innerText, a.getAttribute('href')])"
+    )
+    assert {"ann", "openai"} <= {text for text, _ in links}
+    for text, target in links:
+        page.open(target)
+        assert text in page.text(".chip")
+        assert page.all("#calls tbody tr"), text
+
+
 def test_the_failed_call_is_chosen_first(page: Browser, nested: str) -> None:
     page.open(nested)
     assert "RateLimitError: slow down" in page.text("#detail")
