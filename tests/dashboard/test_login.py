@@ -155,9 +155,10 @@ def test_a_session_ends_with_logout_and_with_time(flask_server: QueryServer, mon
     log_in(flask_server, key.secret_key)
     held = flask_server.client.get_cookie(sessions.COOKIE)
     assert held is not None
+    thief = flask_server.app.test_client(use_cookies=False)
+    assert thief.get("/api/v1/info", headers={"Cookie": f"{sessions.COOKIE}={held.value}"}).status_code == 200
     assert flask_server.client.post("/ui/logout").status_code == 303
-    stolen = {"Cookie": f"{sessions.COOKIE}={held.value}"}
-    assert flask_server.client.get("/api/v1/info", headers=stolen).status_code == 401
+    assert thief.get("/api/v1/info", headers={"Cookie": f"{sessions.COOKIE}={held.value}"}).status_code == 401
     log_in(flask_server, key.secret_key)
     assert flask_server.client.get("/api/v1/info").status_code == 200
     known = flask_server.app.extensions[sessions.EXTENSION]
@@ -172,11 +173,14 @@ def test_a_session_holds_and_ends_on_every_server_of_the_store(flask_server: Que
     held = flask_server.client.get_cookie(sessions.COOKIE)
     assert held is not None
     cookie = {"Cookie": f"{sessions.COOKIE}={held.value}"}
-    other = create_app(SimpleNamespace(**vars(flask_server))).test_client()  # type: ignore[arg-type]  # all that the app reads
-    assert other.get("/api/v1/info", headers=cookie).get_json()["project"] == "red"
+
+    def asked_at_another_server() -> Any:
+        app = create_app(SimpleNamespace(**vars(flask_server)))  # type: ignore[arg-type]  # all that the app reads
+        return app.test_client(use_cookies=False).get("/api/v1/info", headers=cookie)
+
+    assert asked_at_another_server().get_json()["project"] == "red"
     assert flask_server.client.post("/ui/logout").status_code == 303
-    restarted = create_app(SimpleNamespace(**vars(flask_server))).test_client()  # type: ignore[arg-type]  # all that the app reads
-    assert restarted.get("/api/v1/info", headers=cookie).status_code == 401
+    assert asked_at_another_server().status_code == 401
 
 
 def test_a_key_that_may_only_send_does_not_open_the_dashboard(flask_server: QueryServer) -> None:

@@ -115,7 +115,7 @@ def test_a_table_grows_and_shrinks_and_the_address_knows(page: Browser) -> None:
     assert len(page.all('[data-top="session"] tbody tr')) == 8
     page.click('[data-top="session"] .more')
     page.open(page.path)
-    page.into_sight('[data-top="session"]')
+    page.into_sight('[data-top="session"] .more')
     assert len(page.all('[data-top="session"] tbody tr')) == 50
     page.click('[data-top="session"] .more')
     assert len(page.all('[data-top="session"] tbody tr')) == 8
@@ -237,7 +237,7 @@ def test_live_refresh_brings_new_calls_without_a_jump(page: Browser, told: Dashb
 
 
 def test_keyboard_reaches_everything_in_order(page: Browser) -> None:
-    page.open("/?range=30d")
+    page.open("/?range=30d&split=model")
     seen = []
     for _ in range(26):
         page.driver.switch_to.active_element.send_keys(Keys.TAB)
