@@ -57,6 +57,60 @@ FROM (
 LIMIT %(param_4)s::INTEGER
 ;
 
+WITH RECURSIVE kin AS (
+    SELECT spans_1.trace_id AS trace_id,
+      spans_1.span_id AS span_id,
+      spans_1.parent_span_id AS parent_span_id,
+      spans_1.agent_name AS agent_name,
+      spans_1.counted = true AS is_call
+    FROM spans AS spans_1
+    WHERE spans_1.project = %(project_1)s::VARCHAR
+      AND spans_1.trace_id IN (
+        SELECT spans_2.trace_id
+        FROM spans AS spans_2
+        WHERE spans_2.project = %(project_2)s::VARCHAR
+          AND spans_2.agent_name IS NOT NULL
+          AND spans_2.trace_id IN (
+            SELECT spans.trace_id
+            FROM spans
+            WHERE spans.trace_id IN (… 30 parameters))
+        GROUP BY spans_2.trace_id
+        HAVING min(spans_2.agent_name) != max(spans_2.agent_name))),
+  below(of_trace, of_span, above, agent, depth) AS (
+    SELECT kin.trace_id AS of_trace,
+      kin.span_id AS of_span,
+      kin.parent_span_id AS above,
+      kin.agent_name AS agent,
+      CAST(0 AS BIGINT) AS depth
+    FROM kin
+    WHERE kin.is_call
+      AND kin.agent_name IS NULL
+      AND kin.parent_span_id IS NOT NULL
+    UNION ALL
+    SELECT below.of_trace AS of_trace,
+      below.of_span AS of_span,
+      parent.parent_span_id AS parent_span_id,
+      parent.agent_name AS agent_name,
+      below.depth + %(depth_1)s::BIGINT AS anon_1
+    FROM below
+    JOIN kin AS parent ON parent.trace_id = below.of_trace
+      AND parent.span_id = below.above
+    WHERE below.agent IS NULL
+      AND below.depth < %(depth_2)s::BIGINT)
+SELECT nearest_agents.of_trace,
+  nearest_agents.of_span,
+  nearest_agents.nearest_agent
+FROM (
+    SELECT below.of_trace AS of_trace,
+      below.of_span AS of_span,
+      max(below.agent) AS nearest_agent
+    FROM below
+    WHERE below.agent IS NOT NULL
+    GROUP BY below.of_trace,
+      below.of_span) AS nearest_agents
+LIMIT %(param_1)s::INTEGER
+;
+
 SELECT count(*) AS count_1
 FROM spans
 WHERE spans.project = %(project_1)s::VARCHAR
