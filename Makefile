@@ -31,7 +31,7 @@ lock: $(SUPPLY_STAMP)  ## write requirements.lock anew, with hashes
 		--quiet --upgrade --output-file requirements.lock
 
 audit: $(SUPPLY_STAMP)  ## look the locked packages up in the advisory database (needs the network)
-	$(BIN)/pip-audit --requirement requirements.lock --require-hashes --disable-pip
+	$(BIN)/pip-audit --strict --requirement requirements.lock --require-hashes --disable-pip
 
 clean:  ## remove the environment and caches; stores are kept
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist

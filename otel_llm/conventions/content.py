@@ -23,6 +23,14 @@ _FREE_TEXT_FIELDS: Final = frozenset({"error_text", "status_message", "error_mes
 _USER_FIELDS: Final = frozenset({"user_id", "user_name"})
 _USER_PARTS: Final = frozenset({"id", "user_id", "userId", "name", "user_name", "email", "user_email"})
 """What tells who a user is, inside an object that describes one."""
+CONTENT_MEMBERS: Final = frozenset(
+    [
+        *("messages", "message", "input", "inputs", "contents", "content", "prompt", "prompts", "query", "texts", "documents"),
+        *("system", "system_prompt", "system_instruction", "systemInstruction", "system_instructions", "instructions"),
+        *("tools", "functions", "prediction", "suffix", "images", "image", "audio", "text_inputs", "history", "chat_history"),
+    ]
+)
+"""Members of request parameters that are the conversation itself, in the words of the providers' APIs."""
 SHORT: Final = 128
 MAX_TEXTS: Final = 8192
 """Short texts known to hold nothing: most attribute values come again and again."""
@@ -66,6 +74,12 @@ class ContentPolicy:
     def cut(self, attributes: dict[str, Any]) -> dict[str, Any]:
         """Captured attributes with long texts cut."""
         return in_values(attributes, self._cut)  # type: ignore[no-any-return]
+
+    def parameters(self, value: Any) -> Any:
+        """Request parameters as they are stored: content among them is kept only when it is captured and not too long."""
+        if self.capture and in_values(value, self._cut) == value:
+            return value
+        return without_content(value)
 
     def _cut(self, text: str) -> str:
         if len(text) * 4 <= self.max_bytes:
@@ -174,6 +188,18 @@ class Guard:
         if user.startswith(HASHED) and len(user) == len(HASHED) + 32:
             return user
         return HASHED + hmac.new(self._secret or b"", user.encode("utf-8", "replace"), hashlib.sha256).hexdigest()[:32]
+
+
+def without_content(parameters: Any) -> Any:
+    """Request parameters without the members that hold content; the very same ones when there are none. What does not read
+    as an object may hold anything, and is not kept."""
+    if parameters.__class__ is str and len(parameters) <= SHORT and parameters[:1] != "{":
+        return parameters
+    found = values.obj(parameters)
+    if found is None:
+        return MARK
+    kept = {name: value for name, value in found.items() if name not in CONTENT_MEMBERS}
+    return parameters if len(kept) == len(found) else values.json_text(kept) if parameters.__class__ is str else kept
 
 
 def _is_fact(key: str) -> bool:

@@ -53,7 +53,8 @@ class Dialect(NamedTuple):
     number on, so that arithmetic must decide; ``exclusive_reasoning`` those whose output count leaves reasoning tokens out.
     ``thoughts_in_total`` names scopes (same patterns) where nothing but the total includes these.
     ``content`` lists attribute keys, ``content_prefixes`` their beginnings,
-    and ``content_events`` event names whose attributes hold message content.
+    and ``content_events`` event names whose attributes hold message content. ``parameters`` are attributes with an object of
+    request parameters, some of whose members may be content.
     """
 
     name: str
@@ -73,6 +74,7 @@ class Dialect(NamedTuple):
     content: tuple[str, ...] = ()
     content_prefixes: tuple[str, ...] = ()
     content_events: tuple[str, ...] = ()
+    parameters: tuple[str, ...] = ()
 
 
 def matches(pattern: str, name: str) -> bool:

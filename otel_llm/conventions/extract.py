@@ -23,7 +23,16 @@ from otel_llm.conventions.dialect import Dialect
 from otel_llm.conventions.events import NO_EVENTS, read_events, read_links
 from otel_llm.conventions.extraction import Extraction
 from otel_llm.conventions.identity import Fault, check_ids, check_times, hex_of, parent_of
-from otel_llm.conventions.routes import WIDE, Plan, Plans, dialect_of_scope, key_route, plans_of, resource_candidates
+from otel_llm.conventions.routes import (
+    PARAMETERS,
+    WIDE,
+    Plan,
+    Plans,
+    dialect_of_scope,
+    key_route,
+    plans_of,
+    resource_candidates,
+)
 from otel_llm.conventions.slots import BLANK, SLOT
 from otel_llm.conventions.stencil import Family, Memory
 from otel_llm.conventions.values import BadValueError, clean, scrub
@@ -404,6 +413,9 @@ class Walk:
     def _settle_content(self, raw: dict[str, Any], plan: Plan) -> bytes:
         """Takes message content out of the attributes, or cuts it, and gives them as JSON."""
         content = plan.content if len(raw) <= WIDE else [key for key in raw if key_route(key).content]
+        parameters = plan.parameters if len(raw) <= WIDE else [key for key in raw if key in PARAMETERS]
+        for key in parameters:
+            raw[key] = self._content.parameters(raw[key])
         if content:
             if self._content.capture:
                 raw.update(self._content.cut({key: raw[key] for key in content}))

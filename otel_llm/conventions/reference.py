@@ -8,6 +8,7 @@ from otel_llm.conventions.dialect import Dialect
 from otel_llm.conventions.dialects import DIALECTS
 from otel_llm.conventions.logs import CALL_EVENTS, DETAILS
 from otel_llm.conventions.metrics import KEPT
+from otel_llm.conventions.routes import PARAMETERS
 from otel_llm.conventions.slots import EVIDENCE
 from otel_llm.spans import FIELDS
 
@@ -166,6 +167,7 @@ def _content() -> str:
             "## Message content\n\nDropped unless `capture_content` is on.\n",
             f"Attributes: {_code(keys)}.\n",
             f"Attribute prefixes: {_code(prefixes)}.\n",
+            f"Members of request parameters ({_code(sorted(PARAMETERS))}): {_code(sorted(content.CONTENT_MEMBERS))}.\n",
             f"Attributes of these events, but for ids, models, counts and reasons: {_code(events)}.\n",
             "### Redaction\n\nWith `redact`, these are replaced in free text (not in attributes read as ids or names), and\n"
             f"the values of keys ending like `{redaction.SECRET_KEYS.pattern}`.\n",

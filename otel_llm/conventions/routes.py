@@ -49,7 +49,7 @@ class KeyRoute(NamedTuple):
 class Plan:
     """How to read one set of keys in one dialect."""
 
-    __slots__ = ("content", "dialect", "gathers", "opened", "shared", "steps", "typed")
+    __slots__ = ("content", "dialect", "gathers", "opened", "parameters", "shared", "steps", "typed")
 
     dialect: Dialect
     steps: tuple[tuple[int, str, Reader, tuple[tuple[str, Reader], ...]], ...]
@@ -62,6 +62,8 @@ class Plan:
     """Objects to open: key, reader, and (source key, part) to take."""
     content: tuple[str, ...]
     """Keys that hold message content."""
+    parameters: tuple[str, ...]
+    """Keys with an object of request parameters, content among them."""
     typed: bool
     """True when a vendor's own type attribute is among the keys."""
 
@@ -116,6 +118,7 @@ for _key in sorted({*_SPAN, *_RESOURCE}):
 _PREFIXES: Final = tuple(prefix for dialect in DIALECTS for prefix in dialect.prefixes)
 _CONTENT: Final = frozenset(key for dialect in DIALECTS for key in dialect.content)
 _CONTENT_PREFIXES: Final = tuple({prefix for dialect in DIALECTS for prefix in dialect.content_prefixes})
+PARAMETERS: Final = frozenset(key for dialect in DIALECTS for key in dialect.parameters)
 CONTENT_EVENTS: Final = frozenset(name for dialect in DIALECTS for name in dialect.content_events)
 _NOT_CONTENT_ENDS: Final = (".role", ".finish_reason", ".mime_type", ".tool_call.id", ".message_content.type")
 """Ends of indexed message attributes that say no words of the conversation."""
@@ -225,6 +228,7 @@ def compile_plan(keys: Sequence[str], scope_dialect: Dialect | None) -> Plan:
     plan.gathers = tuple(sorted(gathers, key=lambda item: (item[0], item[1], item[3])))
     plan.opened = tuple(item for key in keys for item in _opened_of(key, dialect))
     plan.content = tuple(key for key in keys if key_route(key).content)
+    plan.parameters = tuple(key for key in keys if key in PARAMETERS)
     plan.typed = any(source.field in _TYPE_FIELDS for key in keys for source in key_route(key).sources)
     return plan
 

@@ -220,7 +220,7 @@ class Shape:
         plan = self.plan
         if key in plan.content:
             return ()
-        if any(key == opened[0] for opened in plan.opened):
+        if key in plan.parameters or any(key == opened[0] for opened in plan.opened):
             return None
         found: list[Target] = []
         for slot, first, read, others in plan.steps:

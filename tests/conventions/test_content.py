@@ -228,6 +228,44 @@ def test_hashed_users_stay_equal_and_cannot_be_read() -> None:
     assert again["user_id"] == direct["user_id"]
 
 
+def test_hashed_users_are_not_told_by_their_names() -> None:
+    policy = ContentPolicy(user_secret=b"s3cret")
+    direct = row({"user.id": "a1", "user.name": "Ann Lee"}, content=policy)
+    opened = row({"user": {"id": "a1", "name": "Ann Lee"}}, content=policy)
+    assert direct["user_name"] == opened["user_name"]
+    assert direct["user_name"].startswith("hmac:")
+    assert "Ann" not in _texts(direct) + _texts(opened)
+
+
+PARAMETERS = {
+    "model": "m",
+    "stream": True,
+    "temperature": 0.5,
+    "system": CANARY,
+    "messages": [{"role": "user", "content": CANARY}],
+    "tools": [{"description": CANARY}],
+    "system_instruction": {"parts": [{"text": CANARY}]},
+    "input": CANARY,
+}
+
+
+@pytest.mark.parametrize("key", sorted(key for dialect in DIALECTS for key in dialect.parameters))
+@pytest.mark.parametrize("wide", [False, True])
+def test_request_parameters_are_kept_without_the_conversation(key: str, wide: bool) -> None:
+    more = {f"k{i}": i for i in range(100)} if wide else {}
+    for sent in (json.dumps(PARAMETERS), PARAMETERS):
+        found = row({**more, key: sent, "gen_ai.operation.name": "chat"})
+        assert CANARY not in _texts(found)
+        kept = json.loads(found["attributes"])[key]
+        assert (json.loads(kept) if isinstance(kept, str) else kept) == {"model": "m", "stream": True, "temperature": 0.5}
+    captured = row({key: json.dumps(PARAMETERS)}, content=ContentPolicy(capture=True))
+    assert CANARY in captured["attributes"]
+    limited = row({key: json.dumps(PARAMETERS)}, content=ContentPolicy(capture=True, max_bytes=100))
+    assert CANARY not in limited["attributes"], "too long to keep whole, and half an object says nothing"
+    broken = row({key: json.dumps(PARAMETERS)[:-5]})
+    assert CANARY not in _texts(broken)
+
+
 def test_the_policy_follows_the_settings() -> None:
     settings = Settings(capture_content=True, capture_content_max_bytes=7, redact=False, redact_keys=("a",), hash_user_ids="x")
     policy = ContentPolicy.from_settings(settings)

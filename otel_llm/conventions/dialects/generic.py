@@ -39,6 +39,16 @@ GENERIC = Dialect(
         Prefix("tag.", "request_tags", 30, frozenset({"tag.tags"})),
         Prefix("langdb.tag.", "request_tags", 40),
     ),
+    # names that apps and agent frameworks without a table of their own give to the conversation
+    content=(
+        *("input", "output", "inputs", "outputs", "prompt", "completion", "completions", "content", "messages"),
+        *("assistant_response", "user_message", "llm.request.messages", "llm.response.content", "tool_call.arguments"),
+        *("tool.output", "tool.input", "langdb.input", "langdb.output", "http.request.body", "http.response.body"),
+        *("gen_ai.request.messages", "gen_ai.request.instructions", "gen_ai.response.text", "gen_ai.response.messages"),
+        # LiveKit Agents
+        *("lk.user_input", "lk.input_text", "lk.instructions", "lk.response.text", "lk.response.function_calls"),
+        *("lk.chat_ctx", "lk.function_tools", "lk.function_tool.arguments", "lk.function_tool.output", "lk.user_transcript"),
+    ),
 )
 
 DIALECTS = (GENERIC,)

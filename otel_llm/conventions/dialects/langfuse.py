@@ -147,6 +147,7 @@ LANGFUSE = Dialect(
     ),
     opened=(Opened(_USAGE, usage), Opened(_COST, cost)),
     prefixes=(Prefix("langfuse.trace.metadata.", "metadata", 10), Prefix("langfuse.observation.metadata.", "metadata", 20)),
+    parameters=("langfuse.observation.model.parameters",),
     content=(
         "langfuse.observation.input",
         "langfuse.observation.output",

@@ -49,7 +49,12 @@ LITELLM = Dialect(
         ),
     ),
     prefixes=(Prefix("litellm.metadata.", "metadata", 55, frozenset({"litellm.metadata.tags"})),),
-    content=("message", "messages", "response", "llm.request.functions"),
+    content=(
+        *("message", "messages", "response", "llm.request.functions"),
+        *("metadata.mcp_tool_call_metadata", "metadata.vector_store_request_metadata"),
+        *("metadata.prompt_management_metadata", "metadata.guardrail_information"),
+        *("guardrail_information", "guardrail_request", "guardrail_response"),
+    ),
     content_prefixes=(
         "llm.openai.",
         "llm.anthropic.",

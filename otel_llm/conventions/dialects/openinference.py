@@ -51,6 +51,7 @@ OPENINFERENCE = Dialect(
         Opened("metadata", parts_of("user_id", "session_id", "thread_id", "tags")),
     ),
     prefixes=(Prefix("metadata.", "metadata", 70),),
+    parameters=("llm.invocation_parameters", "embedding.invocation_parameters"),
     content=(
         "input.value",
         "output.value",
