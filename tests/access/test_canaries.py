@@ -23,7 +23,15 @@ from tests.conventions.test_content import CONTENT_EVENTS, CONTENT_KEYS, TABLE_K
 CANARY = "zq7canary"
 KEPT = "zq7kept"
 NOT_SAID = (
-    *("exception.", "error.", "logfire.msg", "metadata.", "hidden_params", "langfuse.observation.status_message"),
+    *("exception.", "error", "rpc.service", "name", "gen_ai.usage.", "gen_ai.headers", "gen_ai.workflow.", "agent.trace."),
+    *(
+        "langsmith.span.tags",
+        "litellm.provider.error",
+        "logfire.msg",
+        "metadata.",
+        "hidden_params",
+        "langfuse.observation.status_message",
+    ),
     *("traceloop.workflow.name", "traceloop.entity.path", "gen_ai.request.user", "operation.name", "process."),
     "llm.invocation_parameters",
 )

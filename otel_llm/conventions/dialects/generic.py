@@ -45,6 +45,8 @@ GENERIC = Dialect(
         *("assistant_response", "user_message", "llm.request.messages", "llm.response.content", "tool_call.arguments"),
         *("tool.output", "tool.input", "langdb.input", "langdb.output", "http.request.body", "http.response.body"),
         *("gen_ai.request.messages", "gen_ai.request.instructions", "gen_ai.response.text", "gen_ai.response.messages"),
+        # as captured: Logfire's wrapper of OpenAI Agents, OpenLIT's workflows, MLflow's chunks and agents
+        *("raw_input", "raw_output", "gen_ai.task.input", "gen_ai.task.output", "mlflow.chunk.value", "instructions"),
         # LiveKit Agents
         *("lk.user_input", "lk.input_text", "lk.instructions", "lk.response.text", "lk.response.function_calls"),
         *("lk.chat_ctx", "lk.function_tools", "lk.function_tool.arguments", "lk.function_tool.output", "lk.user_transcript"),
