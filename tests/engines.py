@@ -5,11 +5,15 @@ import os
 from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 import sqlalchemy as sa
 
 from tests.postgresql_server import NoServerBinary, PostgreSQLServer
+
+if TYPE_CHECKING:
+    from tests.clickhouse_http import ClickHouseHTTP
 
 ENGINES = ("duckdb", "postgresql", "clickhouse")
 _databases = itertools.count(1)
@@ -53,11 +57,28 @@ def new_postgresql(postgresql_server: PostgreSQLServer) -> Callable[[], str]:
 
 
 @pytest.fixture(scope="session")
-def new_clickhouse(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], str]:
-    """Makes an empty database of the ClickHouse engine in this process (chDB) and gives its URL."""
+def clickhouse_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the ClickHouse engine of this process (chDB) keeps its data."""
     if find_spec("clickhouse_connect") is None or find_spec("chdb") is None:
         lacking("chdb is not installed (dependency group clickhouse-test)")
-    path = tmp_path_factory.mktemp("clickhouse")
+    return tmp_path_factory.mktemp("clickhouse").resolve()
+
+
+@pytest.fixture(scope="session")
+def clickhouse_http(clickhouse_folder: Path) -> "Iterator[ClickHouseHTTP]":
+    """That engine behind ClickHouse's HTTP interface."""
+    from tests.clickhouse_http import ClickHouseHTTP
+
+    server = ClickHouseHTTP(clickhouse_folder)
+    yield server
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture(scope="session")
+def new_clickhouse(clickhouse_folder: Path) -> Callable[[], str]:
+    """Makes an empty database of the ClickHouse engine in this process (chDB) and gives its URL."""
+    path = clickhouse_folder
     admin = sa.create_engine(f"clickhousedb:///?interface=chdb&path={path}", poolclass=sa.NullPool)
 
     def make() -> str:

@@ -201,3 +201,21 @@ def test_the_ddl_of_a_cluster_is_replicated_within_shards_and_spread_by_trace(cl
     assert "ReplicatedMergeTree('/clickhouse/tables/all/{database}/keys', '{shard}-{replica}')" in keys
     made = {each.split()[5] for each in parsed}
     assert made == {table.name for table in schema.metadata.sorted_tables} | {f"{name}_local" for name in ddl._SHARDED_BY}
+
+
+def test_over_http_inserts_whose_answers_are_lost_are_made_again_and_nothing_is_doubled(
+    new_clickhouse: Callable[[], str], clickhouse_http: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("otel_llm.store.engines.clickhouse.RETRY_FOR_S", 60)
+    database = new_clickhouse().partition("?")[0].rpartition("/")[2]
+    engine = open_engine(clickhouse_http.url(database), Settings())
+    before, clickhouse_http.losses = clickhouse_http.inserts, 3
+    assert commit(engine, span(span_id=1), span(span_id=2, parent=1)) == 0, "none of it is a duplicate"
+    assert clickhouse_http.losses == 0
+    clickhouse_http.losses = 1
+    refusal = Rejection("default", T0, "spans", "", "", "bad id", "zero")
+    engine.commit((), (), lambda session: session.apply(Change(rejections=[refusal, refusal])))
+    assert clickhouse_http.inserts - before == 6, "each was really done more than once"
+    assert len(stored(engine)) == 2
+    assert count(engine, schema.rejections) == 2
+    engine.close()

@@ -11,7 +11,7 @@ import pytest
 from tests.cli.conftest import ServerProcess, ask, spans
 from tests.engines import ENGINES, url_of
 
-REQUESTS = 12
+REQUESTS = 6
 
 
 @pytest.fixture
@@ -59,10 +59,13 @@ def test_a_process_serves_any_engine_and_finds_its_spans_after_a_restart(
     assert calls(start(url)) == 7
 
 
-def test_receivers_and_query_servers_share_one_postgresql(
-    new_postgresql: Callable[[], str], start: Callable[..., ServerProcess]
+@pytest.mark.parametrize("name", ["postgresql", "clickhouse"])
+def test_receivers_and_query_servers_share_one_store(
+    request: pytest.FixtureRequest, tmp_path: Path, start: Callable[..., ServerProcess], name: str
 ) -> None:
-    url = new_postgresql()
+    url = url_of(request, name, tmp_path)
+    if name == "clickhouse":  # over HTTP: other processes cannot have the engine of this one in theirs
+        url = request.getfixturevalue("clickhouse_http").url(url.partition("?")[0].rpartition("/")[2])
     receivers = [start(url, "--only", "receiver"), start(url, "--only", "receiver")]
     api = start(url, "--only", "api")
     bodies = [spans(10) for _ in range(REQUESTS)]
