@@ -180,6 +180,7 @@ def _twice(truth: list[Json], tokens: list[Json], calls: list[Call]) -> list[Jso
         "agentlens_calls": 2 * len(generations),
         "input_tokens": 2 * _sum(tokens, "input_tokens"),
         "output_tokens": 2 * _sum(tokens, "output_tokens"),
+        "agentlens_input_tokens": 2 * _sum([each for each in tokens if each["operation"] != "embeddings"], "input_tokens"),
         "errors": 2 * sum(call.error is not None for call in calls),
         "models": [{"accept": sorted({call.model, call.served}), "calls": 2} for call in calls],
     }
