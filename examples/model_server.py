@@ -423,7 +423,7 @@ class Handler(BaseHTTPRequestHandler):
         self.send_response(status)
         self.send_header("content-type", "application/json")
         self.send_header("content-length", str(len(data)))
-        self.send_header("x-request-id", f"req_{uuid.uuid4().hex}")
+        self._name_request()
         self.end_headers()
         self.wfile.write(data)
 
@@ -431,6 +431,7 @@ class Handler(BaseHTTPRequestHandler):
         self.send_response(200)
         self.send_header("content-type", more_protocols.STREAM_TYPES.get(call.api, "text/event-stream"))
         self.send_header("transfer-encoding", "chunked")
+        self._name_request()
         self.end_headers()
         tokens = 0
         try:
@@ -455,6 +456,12 @@ class Handler(BaseHTTPRequestHandler):
             self.wfile.write(b"0\r\n\r\n")
         except (BrokenPipeError, ConnectionResetError):
             self.close_connection = True
+
+    def _name_request(self) -> None:
+        """The request's id, in OpenAI's header and in Anthropic's."""
+        name = f"req_{uuid.uuid4().hex}"
+        self.send_header("x-request-id", name)
+        self.send_header("request-id", name)
 
     def _chunk(self, data: bytes) -> None:
         self.wfile.write(f"{len(data):x}\r\n".encode() + data + b"\r\n")

@@ -64,6 +64,7 @@ FRAMEWORKS = frozenset(
         "spring_ai",
         "litellm",
         "crewai",
+        "autogen",
         "haystack",
         "microsoft.agent_framework",
         "agent_framework",

@@ -249,7 +249,31 @@ VERCEL_AI_7 = Library(
     runtime="node",
 )
 
+CLAUDE_CODE = Library(
+    "claude_code",
+    ("@anthropic-ai/claude-code",),
+    (plain("prompt", "one prompt", "the call is in a log event, in a span and in metrics: the request's id joins them"),),
+    providers=("anthropic",),
+    environment={
+        "ANTHROPIC_BASE_URL": "{model}",
+        "ANTHROPIC_API_KEY": "none",
+        "ANTHROPIC_SMALL_FAST_MODEL": "claude-haiku-4-5",
+        "CLAUDE_CODE_MAX_OUTPUT_TOKENS": "20",
+        "CLAUDE_CODE_ENABLE_TELEMETRY": "1",
+        "CLAUDE_CODE_ENHANCED_TELEMETRY_BETA": "1",
+        "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
+        "DISABLE_AUTOUPDATER": "1",
+        "OTEL_TRACES_EXPORTER": "otlp",
+        "OTEL_LOGS_EXPORTER": "otlp",
+        "OTEL_METRICS_EXPORTER": "otlp",
+        "OTEL_METRIC_EXPORT_INTERVAL": "1000",
+        "OTEL_LOGS_EXPORT_INTERVAL": "500",
+    },
+    runtime="node",
+)
+
 AGENT_LIBRARIES = (
+    CLAUDE_CODE,
     VERCEL_AI_7,
     LITELLM_V2,
     LANGSMITH,
