@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from otel_llm.config import Settings
 from otel_llm.errors import QueryTimeout
 from otel_llm.store import schema
-from otel_llm.store.engines.base import Change, Engine, WriteConflict
+from otel_llm.store.engines.base import Change, Engine, WriteConflict, WriteSession
 from otel_llm.store.open import open_engine
 from otel_llm.store.queries.reading import reading
 from tests.query_api.conftest import QueryServer
@@ -225,3 +225,37 @@ def test_commits_find_related_spans_by_key_before_anything_was_analysed(postgres
         for query, values in ((_OF_TRACES, keys), (_OF_RESPONSES, responses)):
             plan = session._connection.execute(f"EXPLAIN {query}", (*_lists(values), T0, T0 + 1)).fetchall()
             assert any("a.trace_id" in line or "a.response_id" in line for (line,) in plan if "Index Cond" in line), plan
+
+
+def test_a_serialisation_failure_is_tried_again_and_stores_once(postgresql: PostgreSQLEngine) -> None:
+    attempts = []
+
+    def work(session: WriteSession) -> None:
+        attempts.append(1)
+        session.apply(Change(insert=batch(span())))
+        if len(attempts) == 1:
+            assert isinstance(session, PostgreSQLSession)
+            session._connection.execute("DO $$ BEGIN RAISE EXCEPTION 'conflict' USING ERRCODE = '40001'; END $$")
+
+    postgresql.commit([("default", b"a" * 16)], (), work)
+    assert len(attempts) == 2
+    assert len(stored(postgresql)) == 1
+
+
+def test_a_stricter_default_isolation_of_the_database_does_not_hide_what_others_committed(
+    new_postgresql: Callable[[], str],
+) -> None:
+    url = new_postgresql()
+    admin = sa.create_engine(url, isolation_level="AUTOCOMMIT", poolclass=sa.NullPool)
+    with admin.connect() as connection:
+        connection.exec_driver_sql(
+            f"ALTER DATABASE {sa.make_url(url).database} SET default_transaction_isolation = 'repeatable read'"
+        )
+    first, second = open_engine(url, Settings()), open_engine(url, Settings())
+    trace = ("default", (1).to_bytes(16, "big"))
+    with first.write([trace]) as session:
+        session.related([trace], (), T0, T0)
+        commit(second, span(trace=2))
+        assert [slim.trace_id[-1] for slim in session.related([("default", (2).to_bytes(16, "big"))], (), T0, T0)] == [2]
+    first.close()
+    second.close()

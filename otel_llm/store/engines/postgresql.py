@@ -44,7 +44,8 @@ RETRY_FOR_S = 10.0
 _PAUSE_S = 0.2
 _SOON_S = 0.01
 _CONNECT_S = 5
-_COMMON = "-c timezone=UTC -c client_encoding=UTF8"
+# Whatever the database is set up to: the writer must see, after it waited for a lock, what the holder committed.
+_COMMON = "-c timezone=UTC -c client_encoding=UTF8 -c default_transaction_isolation=read\\ committed"
 # Questions are lookups by key; a planner with old statistics might scan a week of spans for them instead.
 _WRITING = f"{_COMMON} -c enable_seqscan=off -c enable_hashjoin=off -c enable_mergejoin=off -c jit=off"
 # jit compiles for longer than our queries run, once for each partition; percentiles sort all their values.
