@@ -1,5 +1,6 @@
-"""Fixtures for every folder of tests."""
+"""Fixtures for every folder of tests, and the option ``--slow``."""
 
+import pytest
 from hypothesis import settings
 
 from tests.engines import clickhouse_folder, clickhouse_http, new_clickhouse, new_postgresql, postgresql_server
@@ -9,3 +10,16 @@ __all__ = ["clickhouse_folder", "clickhouse_http", "new_clickhouse", "new_postgr
 # Machines are shared: a time limit for one example says more about the neighbours than about the code.
 settings.register_profile("shared", deadline=None)
 settings.load_profile("shared")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """``--slow`` runs the long variants too."""
+    parser.addoption("--slow", action="store_true", help="run long variants of tests too (minutes each)")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Long variants are skipped unless asked for."""
+    if not config.getoption("--slow"):
+        for item in items:
+            if "slow" in item.keywords:
+                item.add_marker(pytest.mark.skip(reason="a long variant, run with --slow"))

@@ -1,29 +1,34 @@
 """Acknowledged is committed: killed, stopped or out of disk, a collector loses nothing it acknowledged and doubles nothing."""
 
-import os
 import random
 import threading
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.client import HTTPException
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import grpc
 import pytest
+import sqlalchemy as sa
 
 from benchmarks.load import SECOND, Template
 from benchmarks.server import Server, free_ports
 
 EXPORT = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
-ROUNDS = int(os.environ.get("OTEL_LLM_CRASH_ROUNDS", "3"))
+ROUNDS = [3, pytest.param(100, marks=[pytest.mark.slow, pytest.mark.timeout(3_600)])]
 SENDERS = 4
+DAY = 86_400 * SECOND
 SPANS = 64
 FILE_LIMIT = 3_000_000
 
 
 class Sender(threading.Thread):
-    """Sends requests of fresh spans one after another; repeats each until it is acknowledged."""
+    """Sends requests of fresh spans one after another; repeats each until it is acknowledged. Its clock jumps by days."""
 
-    def __init__(self, number: int, port: int, stopping: threading.Event) -> None:
+    def __init__(self, number: int, port: int, stopping: threading.Event, deadline_s: float) -> None:
         super().__init__(daemon=True)
         self.acknowledged = 0
         self.repeated = 0
@@ -32,6 +37,8 @@ class Sender(threading.Thread):
         self._start_ns = 1_767_225_600 * SECOND + number * 3_600 * SECOND
         self._port = port
         self._stopping = stopping
+        self._deadline_s = deadline_s
+        self._chance = random.Random(number)
 
     def run(self) -> None:
         options = [("grpc.initial_reconnect_backoff_ms", 50), ("grpc.max_reconnect_backoff_ms", 200)]
@@ -39,12 +46,13 @@ class Sender(threading.Thread):
             export = channel.unary_unary(EXPORT)
             while not self._stopping.is_set():
                 self._start_ns += SPANS * 1_000_000
-                self._send(export, self._template.fill(self._start_ns, 1_000_000))
+                jump = self._chance.choice((0, 0, 0, -30 * DAY, 2 * DAY))
+                self._send(export, self._template.fill(self._start_ns + jump, 1_000_000))
 
     def _send(self, export: grpc.UnaryUnaryMultiCallable, body: bytes) -> None:
         while True:
             try:
-                export(body, timeout=10)
+                export(body, timeout=self._deadline_s)
                 self.acknowledged += 1
                 return
             except grpc.RpcError as error:
@@ -53,10 +61,10 @@ class Sender(threading.Thread):
                 time.sleep(0.05)
 
 
-def start_senders(port: int) -> tuple[list[Sender], threading.Event]:
+def start_senders(port: int, deadline_s: float = 10) -> tuple[list[Sender], threading.Event]:
     """Senders at work, and the event that ends them."""
     stopping = threading.Event()
-    senders = [Sender(number, port, stopping) for number in range(SENDERS)]
+    senders = [Sender(number, port, stopping, deadline_s) for number in range(SENDERS)]
     for sender in senders:
         sender.start()
     return senders, stopping
@@ -81,24 +89,61 @@ def assert_exactly_once(database: Path, acknowledged: int) -> None:
     assert tokens == acknowledged // SPANS * sum(900 + index for index in range(SPANS))
 
 
+@contextmanager
+def books_watched(api_port: int) -> Iterator[list[dict[str, Any]]]:
+    """Looks at /healthz again and again, whenever a server is there: received is stored, duplicate, ignored and rejected."""
+    looks: list[dict[str, Any]] = []
+    wrong: list[dict[str, Any]] = []
+    done = threading.Event()
+
+    def watch() -> None:
+        server = Server(None, 0, 0, api_port, 0.0)  # type: ignore[arg-type] # its address is all that is needed
+        while not done.wait(0.02):
+            try:
+                spans = server.get("/healthz")["spans"]
+            except (OSError, ValueError, HTTPException):
+                continue
+            looks.append(spans)
+            outcomes = spans["stored"] + spans["duplicate"] + sum(spans["ignored"].values()) + sum(spans["rejected"].values())
+            if spans["received"] != outcomes:
+                wrong.append(spans)
+
+    watching = threading.Thread(target=watch, daemon=True)
+    watching.start()
+    try:
+        yield looks
+    finally:
+        done.set()
+        watching.join(60)
+    assert not wrong
+
+
+@pytest.mark.parametrize("rounds", ROUNDS)
 @pytest.mark.parametrize("ending", ["kill -9", "SIGTERM"])
-def test_every_acknowledged_span_is_stored_exactly_once_over_restarts_under_load(tmp_path: Path, ending: str) -> None:
+def test_every_acknowledged_span_is_stored_exactly_once_over_restarts_under_load(
+    tmp_path: Path, ending: str, rounds: int
+) -> None:
     database, ports = tmp_path / "store.duckdb", free_ports()
     server = Server.start(f"duckdb:///{database}", tmp_path / "log", ports)
     senders, stopping = start_senders(ports[0])
     chance = random.Random(ending)
-    for _ in range(ROUNDS):
-        time.sleep(chance.uniform(0.3, 1.2))
-        if ending == "SIGTERM":
-            assert server.stop() == 0
-            assert not Path(f"{database}.wal").exists(), "the store was not checkpointed"
-        else:
-            server.kill()
-        server = Server.start(f"duckdb:///{database}", tmp_path / "log", ports)
-    time.sleep(0.5)
-    acknowledged = finish(senders, stopping)
+    with books_watched(ports[2]) as looks:
+        for _ in range(rounds):
+            time.sleep(chance.uniform(0.3, 1.2))
+            if ending == "SIGTERM":
+                assert server.stop() == 0
+                assert not Path(f"{database}.wal").exists(), "the store was not checkpointed"
+            else:
+                server.kill()
+            server = Server.start(f"duckdb:///{database}", tmp_path / "log", ports)
+        time.sleep(0.5)
+        acknowledged = finish(senders, stopping)
+        last = server.get("/healthz")["spans"]
     assert server.stop() == 0
     assert acknowledged > 0
+    assert any(look["received"] > 0 for look in looks)
+    assert last["received"] == last["stored"] + last["duplicate"]
+    print(f"{rounds} times {ending}: {acknowledged} spans acknowledged, {sum(each.repeated for each in senders)} repeats")
     assert sum(sender.repeated for sender in senders) > 0, "no request was cut off: the test did not test anything"
     assert_exactly_once(database, acknowledged)
 
@@ -118,3 +163,28 @@ def test_a_full_disk_refuses_with_a_retryable_error_and_loses_nothing(tmp_path: 
     acknowledged = finish(senders, stopping)
     assert server.stop() == 0
     assert_exactly_once(database, acknowledged)
+
+
+def test_a_store_that_stalls_loses_nothing_though_clients_give_up_waiting(
+    tmp_path: Path, new_postgresql: Callable[[], str]
+) -> None:
+    url = new_postgresql()
+    server = Server.start(url, tmp_path / "log")
+    senders, stopping = start_senders(server.grpc_port, deadline_s=1)
+    store = sa.create_engine(url)
+    time.sleep(1)
+    with store.begin() as connection:
+        connection.exec_driver_sql("LOCK TABLE spans IN ACCESS EXCLUSIVE MODE")
+        time.sleep(3)
+    time.sleep(1)
+    acknowledged = finish(senders, stopping)
+    tally = server.get("/healthz")["spans"]
+    assert server.stop() == 0
+    with store.connect() as connection:
+        rows, tokens = connection.execute(sa.text("SELECT count(*), sum(input_tokens) FROM spans WHERE counted")).one()
+    store.dispose()
+    assert rows == acknowledged == tally["stored"]
+    assert tokens == acknowledged // SPANS * sum(900 + index for index in range(SPANS))
+    assert tally["received"] == tally["stored"] + tally["duplicate"]
+    assert grpc.StatusCode.DEADLINE_EXCEEDED in set().union(*(sender.refusals for sender in senders))
+    assert tally["duplicate"] > 0, "what came again while the store stalled was known"

@@ -45,7 +45,7 @@ def list_projects(store: StoreOptions, every: bool, as_json: bool) -> None:
 
 @command.command()
 @click.argument("name")
-@click.option("--purge", is_flag=True, help="Delete its spans from the store too; this cannot be undone.")
+@click.option("--purge", is_flag=True, help="Delete everything it received from the store too; this cannot be undone.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @store_options
 def delete(store: StoreOptions, name: str, purge: bool, yes: bool) -> None:
