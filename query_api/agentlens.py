@@ -26,7 +26,9 @@ LLM_RESPONSE = "llm_response"
 """The one type of event that is served: a finished call."""
 DEFAULT_PAGE = 50
 MAX_PAGE = 500
-_LEADING_INTEGER = re.compile(r"\s*[+-]?\d{1,18}", re.ASCII)
+ORDERS = ("asc", "desc")
+_WHOLE_NUMBER = re.compile(r"\d+", re.ASCII)
+_MAX_DIGITS = len(str(MAX_NS))
 
 
 def blueprint(collector: "Collector") -> Blueprint:
@@ -63,8 +65,11 @@ def blueprint(collector: "Collector") -> Blueprint:
     def events() -> Response:
         caller = reader_of(collector.door, product_of(request.path))
         window = Window.of(instant("from", MIN_NS), instant("to", MAX_NS))
-        limit = min(max(integer("limit", DEFAULT_PAGE), 1), MAX_PAGE)
-        offset = min(max(integer("offset", 0), 0), MAX_NS)
+        limit = min(whole_number("limit", DEFAULT_PAGE, least=1), MAX_PAGE)
+        offset = whole_number("offset", 0, least=0)
+        order = request.args.get("order") or "desc"
+        if order not in ORDERS:
+            raise ApiError(400, "Invalid order. Use: asc, desc")
         kinds = request.args.get("eventType", "")
         if kinds and LLM_RESPONSE not in kinds.split(","):
             return answer({"events": [], "total": 0, "hasMore": False})
@@ -76,7 +81,7 @@ def blueprint(collector: "Collector") -> Blueprint:
                 call_filter(session_id=request.args.get("sessionId") or None),
                 limit=limit,
                 offset=offset,
-                order="asc" if request.args.get("order") == "asc" else "desc",
+                order="asc" if order == "asc" else "desc",
             )
         return answer(
             {
@@ -89,10 +94,19 @@ def blueprint(collector: "Collector") -> Blueprint:
     return routes
 
 
-def integer(name: str, default: int) -> int:
-    """The integer that a query parameter begins with, else the default."""
-    match = _LEADING_INTEGER.match(request.args.get(name, ""))
-    return int(match[0]) if match else default
+def whole_number(name: str, default: int, least: int) -> int:
+    """The whole number in a query parameter, as far as a store can count; the default when it is absent or empty. Raises
+    ApiError (400)."""
+    text = request.args.get(name, "")
+    if not text:
+        return default
+    if not _WHOLE_NUMBER.fullmatch(text):
+        raise ApiError(400, f"Invalid {name}. Use a whole number of at least {least}")
+    digits = text.lstrip("0") or "0"
+    number = int(digits) if len(digits) <= _MAX_DIGITS else MAX_NS
+    if number < least:
+        raise ApiError(400, f"Invalid {name}. Use a whole number of at least {least}")
+    return min(number, MAX_NS)
 
 
 def instant(name: str, default: int) -> int:

@@ -1,6 +1,6 @@
 """AgentLens's paths."""
 
-from query_api.agentlens import GRANULARITIES, MAX_PAGE
+from query_api.agentlens import DEFAULT_PAGE, GRANULARITIES, MAX_PAGE, ORDERS
 from query_api.openapi.parts import (
     COUNT,
     NUMBER,
@@ -102,7 +102,7 @@ PATHS: dict[str, Json] = {
                 "AgentLens",
                 record({"events": listed(ref("AgentLensEvent")), "total": COUNT, "hasMore": {"type": "boolean"}}),
                 "A page of events by time.",
-                errors={400: "A time cannot be read."},
+                errors={400: "A time or a number cannot be read, or the order is unknown."},
             ),
             parameters=[
                 query("eventType", TEXT, "comma list; events exist for llm_response only"),
@@ -112,9 +112,9 @@ PATHS: dict[str, Json] = {
                 query("sessionId", TEXT, "session"),
                 query("model", TEXT, "model as sent"),
                 query("provider", TEXT, "provider"),
-                query("limit", {"type": "integer", "minimum": 1, "maximum": MAX_PAGE, "default": 50}, "events on a page"),
+                query("limit", {"type": "integer", "minimum": 1, "default": DEFAULT_PAGE}, f"events on a page, at most {MAX_PAGE}"),
                 query("offset", COUNT, "events to skip"),
-                query("order", {"type": "string", "enum": ["asc", "desc"], "default": "desc"}, "by time"),
+                query("order", {"type": "string", "enum": list(ORDERS), "default": "desc"}, "by time"),
             ],
         )
     },

@@ -174,12 +174,28 @@ def test_pages_of_events(query_server: QueryServer) -> None:
     assert tokens() == list(range(59, 9, -1))
     assert tokens(limit=2) == [59, 58]
     assert tokens(limit=2, order="asc", offset=3) == [3, 4]
-    assert tokens(limit="0") == [59]
-    assert len(tokens(limit="x")) == 50
+    assert len(tokens(limit="", offset="", order="")) == 50
     assert len(tokens(limit=9999)) == 60
     assert tokens(offset=10**30) == []
     assert query_server.get("/api/events", limit=10)["hasMore"] is True
     assert query_server.get("/api/events", limit=10, offset=50)["hasMore"] is False
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        *({"limit": text} for text in ("0", "-1", "x", "1.5", "1e2", " 1", "+1", "10 events", "٣")),
+        *({"offset": text} for text in ("-1", "x", "0.0")),
+        *({"order": text} for text in ("ASC", "newest", "desc,asc")),
+    ],
+)
+def test_a_page_that_cannot_be_read_is_400_and_names_the_parameter(
+    query_server: QueryServer, parameters: dict[str, str]
+) -> None:
+    response = query_server.client.get("/api/events", query_string=parameters)
+    body = response.get_json()
+    assert (response.status_code, body["status"]) == (400, 400)
+    assert body["error"].startswith(f"Invalid {next(iter(parameters))}. Use")
 
 
 @pytest.mark.parametrize(("kinds", "count"), [("", 1), ("llm_response", 1), ("llm_call,llm_response", 1), ("tool_call", 0)])
