@@ -2,9 +2,11 @@
 
     python -m benchmarks.query                         # 1 M spans over 30 days
     python -m benchmarks.query --spans 10000000        # the long one: rate of every million, then the queries
-    python -m benchmarks.query --under-load            # the same queries while ingest runs at full speed
+    python -m benchmarks.query --under-load            # the same queries once more while ingest runs at full speed
 
-The store is filled through the real receiver (gRPC, 512-span requests), so the fill is an ingest benchmark too.
+The store is filled through the real receiver (gRPC, 512-span requests), so the fill is an ingest benchmark too. A first
+tenth of the spans is asked about one of its days; when the store holds all of them, about the same day again: what a
+question costs is to grow with its window, not with the store.
 """
 
 import argparse
@@ -12,9 +14,10 @@ import statistics
 import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import NamedTuple
 
 import duckdb
 
@@ -25,42 +28,35 @@ from benchmarks.server import Server, machine
 DAY = 86_400 * SECOND
 DAYS = 30
 END = START + DAYS * DAY
-REPEATS = 7
+REPEATS = 11
 
-Question = Callable[[Server, int], object]
-"""Asks a server about the last so many days of the store."""
+Ask = Callable[[Server, int, int], object]
+"""Asks a server about the time from a start to an end (ns)."""
+
+
+class Question(NamedTuple):
+    """A request, the same in SQL typed by hand, and the days it is asked about."""
+
+    ask: Ask
+    by_hand: str = ""
+    days: tuple[int, ...] = (1, DAYS)
 
 
 def _iso(time_ns: int) -> str:
     return (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=time_ns // 1000)).strftime("%Y-%m-%dT%H:%M:%S.000Z")
 
 
-def _window(days: int) -> dict[str, object]:
-    return {"start_time_us": (END - days * DAY) // 1000, "end_time_us": END // 1000}
+def _window(start: int, end: int) -> dict[str, object]:
+    return {"start_time_us": start // 1000, "end_time_us": end // 1000}
 
 
-def _since(days: int, start: str, end: str) -> str:
-    return f"{start}={_iso(END - days * DAY)}&{end}={_iso(END)}"
+def _post(path: str, body: dict[str, object]) -> Ask:
+    return lambda server, start, end: server.post(path, _window(start, end) | body)
 
 
-ENDPOINTS: dict[str, Question] = {
-    "POST /analytics, hourly by provider": lambda server, days: server.post(
-        "/analytics", _window(days) | {"groupBy": ["provider"], "min_unit": "hour"}
-    ),
-    "POST /analytics/summary by provider, model": lambda server, days: server.post(
-        "/analytics/summary", _window(days) | {"groupBy": ["provider", "model"]}
-    ),
-    "POST /analytics/summary of one user": lambda server, days: server.post(
-        "/analytics/summary", _window(days) | {"user_id": "user-000007"}
-    ),
-    "POST /usage/total": lambda server, days: server.post("/usage/total", _window(days)),
-    "POST /usage/models, daily": lambda server, days: server.post("/usage/models", _window(days)),
-    "GET /api/analytics/llm, hourly": lambda server, days: server.get(f"/api/analytics/llm?{_since(days, 'from', 'to')}"),
-    "GET /api/public/metrics/daily": lambda server, days: server.get(
-        f"/api/public/metrics/daily?{_since(days, 'fromTimestamp', 'toTimestamp')}"
-    ),
-    "GET /aistats/daily": lambda server, days: server.get(f"/aistats/daily?{_since(days, 'startDate', 'endDate')}"),
-}
+def _get(path: str, first: str, last: str, rest: str = "") -> Ask:
+    return lambda server, start, end: server.get(f"{path}?{first}={_iso(start)}&{last}={_iso(end)}{rest}")
+
 
 _TTFT = "coalesce(ttft_ns, end_ns - start_ns) / 1e6"
 _MS = "(end_ns - start_ns) / 1e6"
@@ -69,65 +65,123 @@ _TPOT = "CASE WHEN end_ns > start_ns AND output_tokens > 0 THEN ((end_ns - start
 _PERCENTILES = ", ".join(
     f"quantile_cont({value}, {fraction})" for value in (_MS, _TTFT, _TPS, _TPOT) for fraction in (0.5, 0.9, 0.95, 0.99)
 )
-BY_HAND = {
-    "POST /analytics, hourly by provider": f"""
-        SELECT start_ns // 3600000000000 AS hour, provider, sum(coalesce(cost_reported, cost_computed)), count(*), sum({_MS}),
-               sum(input_tokens), sum(output_tokens), avg({_TTFT}), avg(error::INT), sum(error::INT), {_PERCENTILES}
-        FROM spans WHERE project = 'default' AND counted AND start_ns >= $start AND start_ns < $end
-        GROUP BY ALL ORDER BY ALL""",
-    "POST /analytics/summary by provider, model": f"""
-        SELECT provider, response_model, sum(coalesce(cost_reported, cost_computed)), count(*), sum({_MS}), sum(input_tokens),
-               sum(output_tokens), avg({_TTFT}), avg(error::INT), sum(error::INT), {_PERCENTILES}
-        FROM spans WHERE project = 'default' AND counted AND start_ns >= $start AND start_ns < $end GROUP BY ALL""",
-    "POST /usage/total": """
-        SELECT sum(input_tokens), sum(output_tokens), sum(coalesce(cost_reported, cost_computed))
-        FROM spans WHERE project = 'default' AND counted AND start_ns >= $start AND start_ns < $end""",
-    "POST /usage/models, daily": """
-        SELECT start_ns // 86400000000000 AS day, provider, response_model, sum(input_tokens), sum(output_tokens),
-               sum(coalesce(cost_reported, cost_computed))
-        FROM spans WHERE project = 'default' AND counted AND start_ns >= $start AND start_ns < $end
-        GROUP BY ALL ORDER BY ALL""",
-    "GET /api/analytics/llm, hourly": """
-        SELECT end_ns // 3600000000000 AS hour, count(*), sum(coalesce(cost_reported, cost_computed)), sum(input_tokens),
-               sum(output_tokens), avg(end_ns - start_ns)
-        FROM spans WHERE project = 'default' AND counted AND role <> 'embedding' AND end_ns >= $start AND end_ns <= $end
-        GROUP BY ALL ORDER BY ALL""",
+_CALLS = "FROM spans WHERE project = 'default' AND counted AND start_ns >= $start AND start_ns < $end"
+_COST = "sum(coalesce(cost_reported, cost_computed))"
+_SUMS = f"{_COST}, count(*), sum(input_tokens), sum(output_tokens)"
+_FULL = f"{_SUMS}, sum({_MS}), avg({_TTFT}), avg(error::INT), sum(error::INT), {_PERCENTILES}"
+_HOUR, _DAY = "start_ns // 3600000000000 AS hour", "start_ns // 86400000000000 AS day"
+_DAILY_TRACES = f"""
+    SELECT (SELECT list(found) FROM (SELECT {_DAY}, response_model, count(*), count(DISTINCT trace_id), sum(input_tokens),
+            sum(output_tokens), {_COST} FROM spans WHERE project = 'default' AND start_ns >= $start AND start_ns < $end
+            GROUP BY ALL) found),
+           (SELECT list(found) FROM (SELECT day, count(*) FROM (SELECT min(start_ns) // 86400000000000 AS day FROM spans
+            WHERE project = 'default' AND start_ns >= $start AND start_ns < $end GROUP BY trace_id) GROUP BY day) found)"""
+
+QUESTIONS: dict[str, Question] = {
+    "POST /analytics, hourly by provider": Question(
+        _post("/analytics", {"groupBy": ["provider"], "min_unit": "hour"}),
+        f"SELECT {_HOUR}, provider, {_FULL} {_CALLS} GROUP BY ALL ORDER BY ALL",
+    ),
+    "POST /analytics, hourly by model": Question(
+        _post("/analytics", {"groupBy": ["model"], "min_unit": "hour"}),
+        f"SELECT {_HOUR}, response_model, {_FULL} {_CALLS} GROUP BY ALL ORDER BY ALL",
+    ),
+    "POST /analytics/summary by provider, model": Question(
+        _post("/analytics/summary", {"groupBy": ["provider", "model"]}),
+        f"SELECT provider, response_model, {_FULL} {_CALLS} GROUP BY ALL",
+    ),
+    "POST /analytics/summary of one user": Question(
+        _post("/analytics/summary", {"user_id": "user-000007"}),
+        f"SELECT {_FULL} {_CALLS} AND user_id = 'user-000007'",
+    ),
+    "POST /usage/total": Question(_post("/usage/total", {}), f"SELECT {_SUMS} {_CALLS}"),
+    "POST /usage/models, daily": Question(
+        _post("/usage/models", {}),
+        f"SELECT {_DAY}, provider, response_model, {_SUMS} {_CALLS} GROUP BY ALL ORDER BY ALL",
+    ),
+    "GET /threads/{id}/cost": Question(
+        lambda server, start, end: server.get("/threads/conversation-00000007/cost"),
+        "SELECT sum(input_tokens), sum(output_tokens), sum(coalesce(cost_reported, cost_computed)) FROM spans "
+        "WHERE project = 'default' AND counted AND session_id = 'conversation-00000007' AND $start < $end",
+        days=(DAYS,),
+    ),
+    "GET /api/analytics/llm, hourly": Question(
+        _get("/api/analytics/llm", "from", "to"),
+        f"""SELECT end_ns // 3600000000000 AS hour, provider, response_model, {_SUMS}, avg(end_ns - start_ns) FROM spans
+            WHERE project = 'default' AND counted AND role <> 'embedding' AND end_ns >= $start AND end_ns <= $end
+            GROUP BY ALL ORDER BY ALL""",
+    ),
+    "GET /api/events": Question(
+        _get("/api/events", "from", "to", "&eventType=llm_response&limit=10"),
+        """SELECT *, count(*) OVER () FROM (SELECT trace_id, span_id, end_ns, response_model, input_tokens, output_tokens
+           FROM spans WHERE project = 'default' AND counted AND role <> 'embedding' AND end_ns >= $start AND end_ns <= $end)
+           ORDER BY end_ns DESC, trace_id DESC, span_id DESC LIMIT 10""",
+    ),
+    "GET /api/public/metrics/daily": Question(_get("/api/public/metrics/daily", "fromTimestamp", "toTimestamp"), _DAILY_TRACES),
+    "GET /api/public/metrics/daily of one user": Question(
+        _get("/api/public/metrics/daily", "fromTimestamp", "toTimestamp", "&userId=user-000007")
+    ),
+    "GET /aistats/daily": Question(
+        _get("/aistats/daily", "startDate", "endDate"),
+        f"""SELECT {_DAY}, service_name, provider, server_address, server_port, response_model, user_id, session_id, {_SUMS},
+            avg(end_ns - start_ns) {_CALLS} GROUP BY ALL ORDER BY ALL""",
+    ),
+    "GET /aistats/daily of one user": Question(_get("/aistats/daily", "startDate", "endDate", "&userUuid=user-000007")),
+    "GET /aistats/minute": Question(_get("/aistats/minute", "startDate", "endDate"), days=(1,)),
 }
+"""Every documented endpoint, some with groups and filters that take other paths through the store."""
 
 
-def _timed(ask: Callable[[], object]) -> list[float]:
+def _timed(ask: Callable[[], object], repeats: int = REPEATS) -> list[float]:
     seconds = []
-    for _ in range(REPEATS):
+    for _ in range(repeats):
         started = time.perf_counter()
         ask()
         seconds.append(time.perf_counter() - started)
     return seconds
 
 
-def fill(server: Server, spans: int) -> None:
-    """Fills the store over 30 days; prints the rate of every million."""
+def _p95(seconds: Sequence[float]) -> float:
+    return statistics.quantiles(seconds, n=20, method="inclusive")[-1]
+
+
+def fill(server: Server, spans: int, first: int = 0, last: int | None = None) -> None:
+    """Fills the store with a part of that many spans over 30 days; prints the rate of every million."""
     step_ns = DAYS * DAY // spans
-    chunk = min(spans, 1_000_000)
-    for first in range(0, spans, chunk):
-        load, cpu = run(server, "grpc", 512, chunk, 8, step_ns, START + first * step_ns)
+    last = spans if last is None else last
+    for begin in range(first, last, 1_000_000):
+        end = min(begin + 1_000_000, last)
+        load, cpu = run(server, "grpc", 512, end - begin, 8, step_ns, START + begin * step_ns)
         print(
-            f"spans {first:>11,} to {first + chunk:>11,}: {load.spans / load.seconds:>8,.0f} spans/s acknowledged, "
+            f"spans {begin:>11,} to {end:>11,}: {load.spans / load.seconds:>8,.0f} spans/s acknowledged, "
             f"{cpu / load.spans * 1e5:.2f} CPU s / 100k, "
             f"{server.memory_mb():.0f} MB now, {server.memory_mb(peak=True):.0f} MB peak",
             flush=True,
         )
 
 
-def measure(server: Server, days: int) -> dict[str, list[float]]:
-    """Seconds of every endpoint, each asked several times."""
-    return {name: _timed(lambda ask=ask: ask(server, days)) for name, ask in ENDPOINTS.items()}  # type: ignore[misc]
+Timings = dict[str, list[float]]
 
 
-def by_hand(path: Path, days: int, threads: int) -> dict[str, list[float]]:
+def measure(server: Server, days: int, end: int = END, repeats: int = REPEATS) -> Timings:
+    """Seconds of every endpoint, each asked several times about the days before an end."""
+    start = end - days * DAY
+    return {
+        name: _timed(lambda ask=question.ask: ask(server, start, end), repeats)  # type: ignore[misc]
+        for name, question in QUESTIONS.items()
+        if days in question.days
+    }
+
+
+def by_hand(path: Path, days: int, threads: int) -> Timings:
     """Seconds of the hand-typed questions on the same file, the server stopped."""
     with duckdb.connect(str(path), read_only=True, config={"threads": threads}) as connection:
         values = {"start": END - days * DAY, "end": END}
-        return {name: _timed(lambda sql=sql: connection.execute(sql, values).fetchall()) for name, sql in BY_HAND.items()}  # type: ignore[misc]
+        return {
+            name: _timed(lambda sql=question.by_hand: connection.execute(sql, values).fetchall())  # type: ignore[misc]
+            for name, question in QUESTIONS.items()
+            if question.by_hand and days in question.days
+        }
 
 
 def main() -> None:
@@ -136,46 +190,82 @@ def main() -> None:
     parser.add_argument("--spans", type=int, default=1_000_000)
     parser.add_argument("--under-load", action="store_true", help="also ask while ingest runs at full speed")
     args = parser.parse_args()
-    print(f"# {machine()}\n# python -m benchmarks.query --spans {args.spans}\n")
+    print(f"# {machine()}\n# python -m benchmarks.query --spans {args.spans}{' --under-load' if args.under_load else ''}\n")
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "query.duckdb"
         server = Server.start(f"duckdb:///{path}")
-        fill(server, args.spans)
-        stopped = time.perf_counter()
+        tenth = args.spans // 10
+        early_end = START + DAYS * DAY // 10
+        fill(server, args.spans, 0, tenth)
+        small = measure(server, 1, early_end)
+        fill(server, args.spans, tenth)
+        large = measure(server, 1, early_end)
+        stopping = time.perf_counter()
         server.stop()
-        seconds = time.perf_counter() - stopped
+        seconds = time.perf_counter() - stopping
         print(f"\nstop with checkpoint {seconds:.1f} s, {path.stat().st_size / args.spans:.0f} bytes a span on disk")
         server = Server.start(f"duckdb:///{path}")
         print(f"start to healthy {server.ready_s:.2f} s\n")
         quiet = {days: measure(server, days) for days in (1, DAYS)}
+        print(f"peak memory of the server while asked: {server.memory_mb(peak=True):.0f} MB\n")
         loaded = _under_load(server) if args.under_load else {}
-        memory = server.memory_mb(peak=True)
         server.stop()
         hands = {days: by_hand(path, days, 1) for days in (1, DAYS)}
-    print(
-        "| endpoint | 1 day ms | by hand ms | 30 days ms | by hand ms | ratio | under load p95 ms |"
-        "\n|---|---|---|---|---|---|---|"
-    )
-    for name in ENDPOINTS:
+    _print_latencies(quiet, hands)
+    _print_growth(small, large)
+    if loaded:
+        _print_loaded(quiet[DAYS], loaded)
+
+
+def _print_latencies(quiet: dict[int, Timings], hands: dict[int, Timings]) -> None:
+    print("| endpoint, median ms | 1 day | by hand | 30 days | by hand | ratio |\n|---|---|---|---|---|---|")
+    for name in QUESTIONS:
         cells = []
         for days in (1, DAYS):
-            cells.append(f"{statistics.median(quiet[days][name]) * 1e3:.0f}")
-            cells.append(f"{statistics.median(hands[days][name]) * 1e3:.0f}" if name in BY_HAND else "")
-        ratio = f"{statistics.median(quiet[DAYS][name]) / statistics.median(hands[DAYS][name]):.2f}" if name in BY_HAND else ""
-        under = f"{max(loaded[name]) * 1e3:.0f}" if name in loaded else ""
-        print(f"| {name} | {' | '.join(cells)} | {ratio} | {under} |")
-    print(f"\npeak memory of the server while asked: {memory:.0f} MB")
+            cells += [
+                f"{statistics.median(found[name]) * 1e3:.0f}" if name in found else "" for found in (quiet[days], hands[days])
+            ]
+        asked, hand = quiet[DAYS].get(name), hands[DAYS].get(name)
+        cells.append(f"{statistics.median(asked) / statistics.median(hand):.2f}" if asked and hand else "")
+        print(f"| {name} | {' | '.join(cells)} |")
 
 
-def _under_load(server: Server) -> dict[str, list[float]]:
-    alone, _ = run(server, "grpc", 512, 200_000, 8, 1_000_000, END + DAY)
-    result: list[Load] = []
-    thread = threading.Thread(target=lambda: result.append(run(server, "grpc", 512, 400_000, 8, 1_000_000, END + 2 * DAY)[0]))
+def _print_growth(small: Timings, large: Timings) -> None:
+    print("\n| endpoint, median ms for the same day | first tenth of the store | whole store | ratio |\n|---|---|---|---|")
+    for name in small:
+        before, after = statistics.median(small[name]), statistics.median(large[name])
+        print(f"| {name} | {before * 1e3:.0f} | {after * 1e3:.0f} | {after / before:.1f} |")
+
+
+def _print_loaded(quiet: Timings, loaded: Timings) -> None:
+    print("\n| endpoint, p95 ms for 30 days | quiet | under load | ratio |\n|---|---|---|---|")
+    for name in loaded:
+        before, after = _p95(quiet[name]), _p95(loaded[name])
+        print(f"| {name} | {before * 1e3:.0f} | {after * 1e3:.0f} | {after / before:.1f} |")
+
+
+LOAD_SPANS = 200_000
+"""Spans of one stretch of load; stretches follow each other as long as questions are asked."""
+
+
+def _under_load(server: Server) -> Timings:
+    alone, _ = run(server, "grpc", 512, LOAD_SPANS, 8, 1_000_000, END + DAY)
+    stretches: list[Load] = []
+    asked_all = threading.Event()
+
+    def send() -> None:
+        while not asked_all.is_set():
+            start = END + (2 + len(stretches)) * DAY
+            stretches.append(run(server, "grpc", 512, LOAD_SPANS, 8, 1_000_000, start)[0])
+
+    thread = threading.Thread(target=send)
     thread.start()
-    time.sleep(1)
+    time.sleep(2)  # the generator starts
     loaded = measure(server, DAYS)
+    asked_all.set()
     thread.join()
-    asked, free = result[0].spans / result[0].seconds, alone.spans / alone.seconds
+    stretches = stretches[:-1] or stretches  # nobody asked any more when the last one ended
+    asked, free = sum(each.spans for each in stretches) / sum(each.seconds for each in stretches), alone.spans / alone.seconds
     print(f"ingest alone {free:,.0f} spans/s, while asked all the time {asked:,.0f} ({asked / free - 1:+.0%})\n")
     return loaded
 

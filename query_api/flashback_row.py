@@ -1,5 +1,7 @@
 """One row of Flashback's answer. A struct, not a dict: an answer may hold hundreds of thousands of them."""
 
+from collections.abc import Sequence
+
 import msgspec
 
 from otel_llm.store.queries.ai_stats import Row
@@ -57,29 +59,42 @@ class Statistics(msgspec.Struct, frozen=True, gc=False, rename=NAMES):
 
 def shaped(row: Row) -> Statistics:
     """The row as Flashback shows it: token counts as text, the mean duration in ms."""
-    actions = [action for action, _ in row.findings]
-    severities = [severity for _, severity in row.findings]
+    _, repo_id, ai_llm_id, api_key_id, llm_type, llm_model, host, user_id, session_id, *_ = row
+    input_text, output_text = str(row.input_tokens), str(row.output_tokens)
     return Statistics(
         row.bucket,
-        row.repo_id,
-        row.ai_llm_id,
-        row.api_key_id,
-        row.llm_type,
-        row.llm_model,
-        row.host,
-        row.user_id,
-        row.session_id,
-        str(row.input_tokens + row.guard_input_tokens),
-        str(row.output_tokens + row.guard_output_tokens),
-        str(row.input_tokens),
-        str(row.output_tokens),
-        1 if row.session_id else 0,
+        repo_id,
+        ai_llm_id,
+        api_key_id,
+        llm_type,
+        llm_model,
+        host,
+        user_id,
+        session_id,
+        str(row.input_tokens + row.guard_input_tokens) if row.guard_input_tokens else input_text,
+        str(row.output_tokens + row.guard_output_tokens) if row.guard_output_tokens else output_text,
+        input_text,
+        output_text,
+        1 if session_id else 0,
         row.calls,
-        len(actions),
+        *(_counted(row.findings) if row.findings else _NO_FINDINGS),
+        row.duration_ns / (row.calls * 1_000_000) if row.calls else 0,
+    )
+
+
+_Findings = tuple[int, int, int, int, int, int]
+_NO_FINDINGS: _Findings = (0, 0, 0, 0, 0, 0)
+
+
+def _counted(findings: Sequence[tuple[str, str]]) -> _Findings:
+    """Violations, alerts, blocks, and those of low, medium and high severity."""
+    actions = [action for action, _ in findings]
+    severities = [severity for _, severity in findings]
+    return (
+        len(findings),
         actions.count("alert"),
         actions.count("block"),
         severities.count("low"),
         severities.count("medium"),
         severities.count("high"),
-        row.duration_ns / (row.calls * 1_000_000) if row.calls else 0,
     )

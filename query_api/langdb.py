@@ -139,7 +139,7 @@ def analytics_row(row: Analytics, *, grouped: bool) -> dict[str, Any]:
 
 def _percentiles(row: Analytics, value: str) -> dict[str, float]:
     names, factor, scale = _PERCENTILES[value]
-    return {name: rounded(found, factor, scale) for name, found in zip(names, row.percentiles[value], strict=True)}
+    return dict(zip(names, rounded(row.percentiles[value], factor, scale), strict=True))
 
 
 def _usage(found: usage.Usage) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Rounding half up, as LangDB prints numbers (Python and IEEE round half to even)."""
 
 import math
+from collections.abc import Sequence
 
 _HALF = 0.5 + 1e-7
 """Interpolation in doubles may be off by that small part of the last digit: a value so close below a half is the half."""
@@ -14,6 +15,6 @@ def ratio(numerator: int, denominator: int, places: int) -> float:
     return ((2 * numerator * scale + denominator) // (2 * denominator)) / scale
 
 
-def rounded(value: float | None, factor: float, scale: int) -> float:
-    """A non-negative double times ``factor``, rounded to a whole number of ``1/scale``; 0 for None."""
-    return 0.0 if value is None else math.floor(value * factor + _HALF) / scale
+def rounded(values: Sequence[float | None], factor: float, scale: int) -> list[float]:
+    """Non-negative doubles times ``factor``, each rounded to a whole number of ``1/scale``; 0 for None."""
+    return [0.0 if value is None else math.floor(value * factor + _HALF) / scale for value in values]

@@ -112,7 +112,9 @@ PATHS: dict[str, Json] = {
                 query("sessionId", TEXT, "session"),
                 query("model", TEXT, "model as sent"),
                 query("provider", TEXT, "provider"),
-                query("limit", {"type": "integer", "minimum": 1, "default": DEFAULT_PAGE}, f"events on a page, at most {MAX_PAGE}"),
+                query(
+                    "limit", {"type": "integer", "minimum": 1, "default": DEFAULT_PAGE}, f"events on a page, at most {MAX_PAGE}"
+                ),
                 query("offset", COUNT, "events to skip"),
                 query("order", {"type": "string", "enum": list(ORDERS), "default": "desc"}, "by time"),
             ],

@@ -33,6 +33,8 @@ class Capabilities:
     """The store is a server that may be restarted under us."""
     partitions: bool = False
     """Old data is dropped by partition."""
+    columnar: bool = False
+    """Columns are stored apart, with statistics: that one holds no value is known without reading it."""
 
 
 @dataclass(slots=True)

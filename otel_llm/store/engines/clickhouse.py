@@ -66,7 +66,7 @@ class _Bytes(sa.LargeBinary):
 class ClickHouseEngine(Engine):
     """The store in one ClickHouse database, on a server, a cluster, or in process."""
 
-    capabilities = Capabilities(shared=True, server=True, partitions=True)
+    capabilities = Capabilities(shared=True, server=True, partitions=True, columnar=True)
 
     def __init__(self, url: sa.URL, settings: Settings) -> None:
         self.url = url.set(drivername="clickhousedb")

@@ -69,7 +69,7 @@ def default_threads() -> int:
 class DuckDBEngine(Engine):
     """The store in one DuckDB file, or in memory when the path is empty (for tests)."""
 
-    capabilities = Capabilities()
+    capabilities = Capabilities(columnar=True)
 
     def __init__(
         self, path: str, *, threads: int | None = None, memory_limit: str | None = None, recent_spans: int = CAPACITY_SPANS

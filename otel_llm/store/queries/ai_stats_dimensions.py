@@ -6,8 +6,7 @@ from typing import NamedTuple
 import sqlalchemy as sa
 
 from otel_llm.conventions.providers import normalised
-from otel_llm.store.queries import call
-from otel_llm.store.queries.call import SPAN, Column, Columns
+from otel_llm.store.queries.call import SPAN, Column
 
 
 class Grain(NamedTuple):
@@ -38,33 +37,46 @@ def llm_type(text: str) -> str:
     return "google" if provider.startswith(_GOOGLE) else LLM_TYPES.get(provider, provider)
 
 
-def expressions(project: str, user_id: Column, session_id: Column, of: Columns = SPAN) -> dict[str, Column]:
-    """The expression of every field of :class:`Grain`. User and session are given with what the trace says of them."""
+STORED = (
+    "repo_id",
+    "service_namespace",
+    "service_name",
+    "ai_llm_id",
+    "provider",
+    "server_address",
+    "server_port",
+    "api_key_id",
+    "key_id",
+    "request_model",
+    "response_model",
+)
+"""Columns that dimensions are made of, beside user and session."""
+
+
+def expressions(project: str, user_id: Column, session_id: Column, of: Mapping[str, Column] | None = None) -> dict[str, Column]:
+    """The expression of every field of :class:`Grain`, of the columns :data:`STORED` (default: those of spans). User and
+    session are given with what the trace says of them."""
+    of = of or {name: SPAN[name] for name in STORED}
     return {
-        "repo_id": sa.func.coalesce(of.repo_id, _service(of), project),
-        "ai_llm_id": sa.func.coalesce(of.ai_llm_id, _endpoint(of), ""),
-        "api_key_id": sa.func.coalesce(of.api_key_id, of.key_id, ""),
+        "repo_id": sa.func.coalesce(of["repo_id"], _joined(of["service_namespace"], "/", of["service_name"]), project),
+        "ai_llm_id": sa.func.coalesce(of["ai_llm_id"], _endpoint(of), ""),
+        "api_key_id": sa.func.coalesce(of["api_key_id"], of["key_id"], ""),
         "llm_type": sa.case(
-            *((of.provider == provider, name) for provider, name in LLM_TYPES.items()),
-            (of.provider.startswith(_GOOGLE), "google"),
-            else_=sa.func.coalesce(of.provider, ""),
+            *((of["provider"] == provider, name) for provider, name in LLM_TYPES.items()),
+            (of["provider"].startswith(_GOOGLE), "google"),
+            else_=sa.func.coalesce(of["provider"], ""),
         ),
-        "llm_model": sa.func.coalesce(call.model(of), ""),
-        "host": sa.func.coalesce(of.server_address, ""),
+        "llm_model": sa.func.coalesce(of["response_model"], of["request_model"], ""),
+        "host": sa.func.coalesce(of["server_address"], ""),
         "user_id": sa.func.coalesce(user_id, ""),
         "session_id": sa.func.coalesce(session_id, ""),
     }
 
 
-def _service(of: Columns) -> Column:
-    """``namespace/name``, or the one that exists."""
-    return _joined(of.service_namespace, "/", of.service_name)
-
-
-def _endpoint(of: Columns) -> Column:
+def _endpoint(of: Mapping[str, Column]) -> Column:
     """``provider:host:port``, of those that exist; a port alone says nothing."""
-    port = sa.case((of.server_address.is_not(None), sa.cast(of.server_port, sa.Text())))
-    return _joined(of.provider, ":", _joined(of.server_address, ":", port))
+    port = sa.case((of["server_address"].is_not(None), sa.cast(of["server_port"], sa.Text())))
+    return _joined(of["provider"], ":", _joined(of["server_address"], ":", port))
 
 
 def _joined(first: Column, separator: str, second: Column) -> Column:

@@ -7,7 +7,7 @@ from typing import Any, Literal, NamedTuple
 
 from otel_llm.store.queries import dimensions
 from otel_llm.store.queries.call import SPAN, Column
-from otel_llm.store.queries.calls import CallFilter, Calls, storable
+from otel_llm.store.queries.calls import CallFilter, Calls, asked_calls, storable
 from otel_llm.store.queries.metrics import PERCENTILE_VALUES, PERCENTILES, aggregates, percentiles
 from otel_llm.store.queries.reading import Reader
 from otel_llm.store.queries.window import Window
@@ -45,7 +45,7 @@ def analytics(
     reader: Reader, project: str, window: Window, filters: CallFilter, grouping: Grouping, *, unit: str | None = None
 ) -> list[Analytics]:
     """One row for each bucket (of ``unit``, if given) and group that has calls, ascending by bucket, then group."""
-    calls = Calls(reader.functions, project, window, filters)
+    calls = asked_calls(reader, project, window, filters)
     keys: list[Any] = []
     if unit is not None:
         keys.append(reader.functions.bucket(SPAN.start_ns, unit).label("bucket_start"))

@@ -69,7 +69,9 @@ class _Finding(NamedTuple):
 
 def attribute(reader: Reader, project: str, window: Window, unit: str) -> Iterator[Attributed]:
     """Corrections for everything in the traces that have a call in the window, and for findings that have no call."""
-    findings = _findings(reader, project, window)
+    of = schema.findings.c
+    # Most stores have neither, and to know that is quicker than to ask for those of the window's traces.
+    findings = _findings(reader, project, window) if reader.any(sa.select(of.project).where(of.project == project)) else []
     guarded = _has_guardrails(reader, project)
     if not findings and not guarded:
         return
@@ -203,8 +205,7 @@ def _findings(reader: Reader, project: str, window: Window) -> list[_Finding]:
 
 
 def _has_guardrails(reader: Reader, project: str) -> bool:
-    statement = sa.select(SPAN.role).where(SPAN.project == project, SPAN.role == GUARDRAIL).limit(1)
-    return bool(reader.rows(statement))
+    return reader.any(sa.select(SPAN.role).where(SPAN.project == project, SPAN.role == GUARDRAIL))
 
 
 def _guarded_traces(project: str, window: Window) -> sa.Select[Any]:

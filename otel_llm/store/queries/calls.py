@@ -4,7 +4,7 @@ The trace side is joined only where a filter or a dimension needs it, and only f
 hold the value a filter asks for, or those with a call that lacks a value of its own.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -14,9 +14,12 @@ from otel_llm.store import schema
 from otel_llm.store.engines.base import Functions
 from otel_llm.store.queries import agent_spans, call, trace_values
 from otel_llm.store.queries.call import SPAN, Column, Columns
+from otel_llm.store.queries.reading import AnySelect, Reader
 from otel_llm.store.queries.window import Window
 
 Inheritable = Literal["user_id", "session_id", "trace_name", "agent_name"]
+Placed = Literal["start", "end"]
+"""By which of its times a call lies in a window."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,29 +48,36 @@ class Calls:
         window: Window,
         filters: CallFilter | None = None,
         *,
-        by: Literal["start", "end"] = "start",
+        by: Placed = "start",
         inherit: Collection[Inheritable] = (),
+        any_of: Mapping[Inheritable, Collection[str]] | None = None,
+        complete: Collection[Inheritable] = (),
+        narrow: bool = True,
     ) -> None:
+        """``inherit`` names the values that the properties will be asked for, ``any_of`` those that must be one of some
+        texts. ``complete`` ones are set on every call itself, so that they are never inherited (:func:`asked_calls`);
+        ``narrow`` False says that the window holds most of the store's traces, so that naming them saves nothing."""
         self._functions = functions
         self._project = project
         self._window = window
         self._by = by
         filters = filters or CallFilter()
-        self._conditions: list[Column] = [*self._population(SPAN), *_own_conditions(filters)]
-        names: set[str] = set(inherit)
-        profile = filters.user_name is not None or bool(filters.user_tags)
-        if filters.user_id is not None or profile:
-            names.add("user_id")
-        if filters.session_id is not None:
-            names.add("session_id")
-        self._names = names
-        candidates = self._candidates(filters)
+        self._conditions: list[Column] = [*population(SPAN, project, window, by), *_own_conditions(filters)]
+        wanted = _wanted(filters) | dict(any_of or {})
+        profile = _asks_profile(filters)
+        self._names: set[Inheritable] = {*inherit, *wanted}
+        if profile:
+            self._names.add("user_id")
+        self._inherited = self._names - set(complete)
+        candidates = self._candidates(filters, {name: texts for name, texts in wanted.items() if name in self._inherited})
         self._conditions.extend(SPAN.trace_id.in_(traces) for traces in candidates)
-        self._trace = trace_values.inherited(functions, project, names, candidates or [self._lacking()]) if names else None
-        nested = "agent_name" in names
+        among = candidates or ([self._lacking()] if narrow else [])
+        self._trace = trace_values.inherited(functions, project, self._inherited, among) if self._inherited else None
+        nested = "agent_name" in self._inherited
         self._nearest = agent_spans.nearest_agents(project, candidates or [self._lacking()]) if nested else None
         self._profile = trace_values.profiles(functions, project, candidates) if profile else None
-        self._conditions.extend(self._inherited_conditions(filters))
+        self._conditions.extend(one_of(self._effective(name), texts) for name, texts in wanted.items())
+        self._conditions.extend(self._profile_conditions(filters))
 
     @property
     def user_id(self) -> Column:
@@ -121,55 +131,97 @@ class Calls:
         return statement.group_by(*(sa.literal_column(str(place)) for place in range(1, len(keys) + 1)))
 
     def _effective(self, name: Inheritable) -> Column:
-        if self._trace is None or name not in self._names:
+        if name not in self._names:
             raise ValueError(f"{name} was not asked for with inherit=")
+        if self._trace is None or name not in self._inherited:
+            return SPAN[name]
         return sa.func.coalesce(SPAN[name], self._trace.c[f"trace_{name}"])
-
-    def _population(self, of: Columns) -> list[Column]:
-        conditions = [of.project == self._project, call.counted(of)]
-        if self._by == "start":
-            conditions += [of.start_ns >= self._window.first_ns, of.start_ns <= self._window.last_ns]
-        else:
-            # A span starts no later than it ends: the third condition follows, and lets the store skip what is newer.
-            conditions += [
-                of.end_ns >= self._window.first_ns,
-                of.end_ns <= self._window.last_ns,
-                of.start_ns <= self._window.last_ns,
-            ]
-        return conditions
 
     def _lacking(self) -> sa.Select[Any]:
         """Traces of calls that lack one of the values that are asked for."""
         span = schema.spans.alias()
-        lacks = sa.or_(*(span.c[name].is_(None) for name in sorted(self._names)))
-        return sa.select(span.c.trace_id).where(*self._population(span.c), lacks).distinct()
+        lacks = sa.or_(*(span.c[name].is_(None) for name in sorted(self._inherited)))
+        return sa.select(span.c.trace_id).where(*population(span.c, self._project, self._window, self._by), lacks)
 
-    def _candidates(self, filters: CallFilter) -> list[sa.Select[Any]]:
-        """For each filter on an inheritable value, the traces in which some span has it: no other trace can pass."""
+    def _candidates(self, filters: CallFilter, wanted: Mapping[Inheritable, Collection[str]]) -> list[sa.Select[Any]]:
+        """For each filter on an inherited value, the traces in which some span has it: no other trace can pass."""
         functions = self._functions
-        asked: list[Any] = []
-        if filters.user_id is not None:
-            asked.append(lambda of: equals(of.user_id, filters.user_id))
+        asked: list[Any] = [
+            lambda of, name=name, texts=texts: one_of(of[name], texts) for name, texts in sorted(wanted.items())
+        ]
         if filters.user_name is not None:
             asked.append(lambda of: equals(of.user_name, filters.user_name))
         if filters.user_tags:
             asked.append(lambda of: has_any(functions, of.user_tags, filters.user_tags))
-        if filters.session_id is not None:
-            asked.append(lambda of: equals(of.session_id, filters.session_id))
         return [trace_values.traces_with(self._project, condition) for condition in asked]
 
-    def _inherited_conditions(self, filters: CallFilter) -> list[Column]:
+    def _profile_conditions(self, filters: CallFilter) -> list[Column]:
         conditions: list[Column] = []
-        if filters.user_id is not None:
-            conditions.append(equals(self.user_id, filters.user_id))
-        if filters.session_id is not None:
-            conditions.append(equals(self.session_id, filters.session_id))
         if self._profile is not None and filters.user_name is not None:
             conditions.append(equals(sa.func.coalesce(SPAN.user_name, self._profile.c.profile_name), filters.user_name))
         if self._profile is not None and filters.user_tags:
             tags = sa.func.coalesce(SPAN.user_tags, self._profile.c.profile_tags)
             conditions.append(has_any(self._functions, tags, filters.user_tags))
         return conditions
+
+
+def asked_calls(
+    reader: Reader,
+    project: str,
+    window: Window,
+    filters: CallFilter | None = None,
+    *,
+    by: Placed = "start",
+    inherit: Collection[Inheritable] = (),
+    any_of: Mapping[Inheritable, Collection[str]] | None = None,
+) -> Calls:
+    """The calls, after a look at which of the values that matter are on every call of the window itself: that look ends
+    with the first call that lacks one, and joining what nobody inherits would cost more than the question."""
+    filters = filters or CallFilter()
+    names: set[Inheritable] = {*inherit, *(any_of or ()), *_wanted(filters)}
+    if _asks_profile(filters):
+        names.add("user_id")
+    counted: AnySelect = sa.select(SPAN.start_ns).where(*population(SPAN, project, window, by))
+    complete = [name for name in sorted(names) if not reader.any(counted.where(SPAN[name].is_(None)))]
+    narrow = len(complete) == len(names) or not holds_most(reader, window)
+    return Calls(
+        reader.functions, project, window, filters, by=by, inherit=inherit, any_of=any_of, complete=complete, narrow=narrow
+    )
+
+
+def holds_most(reader: Reader, window: Window) -> bool:
+    """True when at least half of the time that the store covers lies in the window, where that is known without reading."""
+    if not reader.capabilities.columnar:
+        return False
+    first, last = reader.row(sa.select(sa.func.min(SPAN.start_ns), sa.func.max(SPAN.start_ns)))
+    if first is None or last is None:
+        return False
+    return 2 * (min(int(last), window.last_ns) - max(int(first), window.first_ns)) >= int(last) - int(first)
+
+
+def _wanted(filters: CallFilter) -> dict[Inheritable, Collection[str]]:
+    """The inheritable values that filters ask for."""
+    wanted: dict[Inheritable, Collection[str]] = {}
+    if filters.user_id is not None:
+        wanted["user_id"] = [filters.user_id]
+    if filters.session_id is not None:
+        wanted["session_id"] = [filters.session_id]
+    return wanted
+
+
+def _asks_profile(filters: CallFilter) -> bool:
+    return filters.user_name is not None or bool(filters.user_tags)
+
+
+def population(of: Columns, project: str, window: Window, by: Placed) -> list[Column]:
+    """Counted calls of the project in the window."""
+    conditions = [of.project == project, call.counted(of)]
+    if by == "start":
+        conditions += [of.start_ns >= window.first_ns, of.start_ns <= window.last_ns]
+    else:
+        # A span starts no later than it ends: the third condition follows, and lets the store skip what is newer.
+        conditions += [of.end_ns >= window.first_ns, of.end_ns <= window.last_ns, of.start_ns <= window.last_ns]
+    return conditions
 
 
 def _own_conditions(filters: CallFilter) -> list[Column]:
@@ -199,6 +251,14 @@ def storable(text: str) -> bool:
 def equals(column: Column, value: str | None) -> Column:
     """The column equals the text."""
     return column == value if value is not None and storable(value) else sa.false()
+
+
+def one_of(column: Column, values: Collection[str]) -> Column:
+    """The column equals one of the texts."""
+    possible = sorted(value for value in values if storable(value))
+    if len(possible) == 1:
+        return column == possible[0]
+    return column.in_(possible) if possible else sa.false()
 
 
 def has_any(functions: Functions, json_list: Column, values: Sequence[str]) -> Column:

@@ -4,7 +4,7 @@ Every span is an observation on the UTC day of its own start; filters ask the tr
 start. Tokens and cost are those of counted calls; every other observation contributes zeros.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, NamedTuple
@@ -15,12 +15,13 @@ from otel_llm.store import schema
 from otel_llm.store.engines.base import Functions
 from otel_llm.store.queries import call
 from otel_llm.store.queries.call import SPAN, Column, Columns
-from otel_llm.store.queries.calls import equals, storable
-from otel_llm.store.queries.reading import Reader
+from otel_llm.store.queries.calls import equals, holds_most, storable
+from otel_llm.store.queries.reading import AnyRow, AnySelect, Reader
 from otel_llm.store.queries.trace_values import precedence, traces_with
-from otel_llm.store.queries.window import EVER, MIN_NS, Window
+from otel_llm.store.queries.window import EVER, MAX_NS, MIN_NS, Window
 
 DEFAULT_ENVIRONMENT = "default"
+Condition = Callable[[Columns], Column]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,9 +38,9 @@ class TraceFilter:
     """When the trace begins."""
 
     @property
-    def is_open(self) -> bool:
-        """True when every trace passes."""
-        return self == TraceFilter()
+    def only_window(self) -> bool:
+        """True when nothing is asked of a trace but when it begins."""
+        return self == TraceFilter(window=self.window)
 
 
 class ModelDay(NamedTuple):
@@ -74,13 +75,13 @@ class Day(NamedTuple):
 
 def daily_observations(reader: Reader, project: str, filters: TraceFilter) -> list[Day]:
     """Every day with observations, newest first; its models by total tokens descending, then name, None last."""
-    traces = _traces(reader.functions, project, filters)
-    begun = reader.functions.bucket(traces.c.trace_start, "day").label("day_start")
-    beginnings = sa.select(begun, sa.func.count().label("trace_count")).group_by(sa.literal_column("1"))
-    begun_on = {int(row.day_start): int(row.trace_count) for row in reader.rows(beginnings)}
+    begun_on: dict[int, int] = {}
     models: dict[int, list[ModelDay]] = {}
-    for row in reader.rows(_observations(reader.functions, project, filters, traces)):
-        models.setdefault(int(row.day_start), []).append(_model_day(row))
+    for row in reader.rows(_statement(reader, project, filters)):
+        if row.observation_count:
+            models.setdefault(int(row.day_start), []).append(_model_day(row))
+        else:
+            begun_on[int(row.day_start)] = int(row.trace_count)
     return [Day(day, begun_on.get(day, 0), sorted(models[day], key=_rank)) for day in sorted(models, reverse=True)]
 
 
@@ -96,37 +97,89 @@ def _environment(of: Columns) -> Column:
     return sa.func.coalesce(of.environment, DEFAULT_ENVIRONMENT)
 
 
-def _traces(functions: Functions, project: str, filters: TraceFilter) -> sa.Subquery:
-    """``trace_id`` and ``trace_start`` of the traces that pass, judged over all their spans, wherever these lie in time.
+class _Borders(NamedTuple):
+    """Traces with spans on both sides of an end of the window; None where the store has nothing on the far side."""
 
-    ``candidates`` only save work: no other trace can pass. Tags and environments, which most spans of a project share,
-    are asked of the group at once.
+    early: sa.CTE | None
+    """These began before the window, so they are not in it."""
+    late: sa.CTE | None
+    """These went on behind it, with all that they are judged by and show."""
+
+    def within(self, of: Columns, window: Window) -> list[Column]:
+        """Spans of the traces that began in the window."""
+        conditions: list[Column] = []
+        if window.first_ns > MIN_NS:
+            conditions.append(of.start_ns >= window.first_ns)
+        if self.early is not None:
+            conditions.append(of.trace_id.not_in(sa.select(self.early.c.of_trace)))
+        if window.last_ns < MAX_NS:
+            goes_on = [] if self.late is None else [of.trace_id.in_(sa.select(self.late.c.of_trace))]
+            conditions.append(sa.or_(of.start_ns <= window.last_ns, *goes_on))
+        return conditions
+
+
+def _borders(reader: Reader, project: str, window: Window) -> _Borders:
+    """Most windows reach one end of the store or both, which saves asking what their traces did beyond it."""
+    mostly_inside = holds_most(reader, window)
+
+    def inside(of: Columns) -> Column:
+        return sa.and_(of.start_ns >= window.first_ns, of.start_ns <= window.last_ns)
+
+    def crossing(name: str, outside: Condition) -> sa.CTE | None:
+        if not reader.any(traces_with(project, outside)):
+            return None
+        # The side with fewer spans is remembered, the other one is looked through.
+        few, many = (outside, inside) if mostly_inside else (inside, outside)
+        remembered = traces_with(project, few)
+        both = traces_with(project, lambda of: sa.and_(many(of), of.trace_id.in_(remembered)))
+        return both.with_only_columns(both.selected_columns.trace_id.label("of_trace")).cte(name)
+
+    return _Borders(
+        crossing("early", lambda of: of.start_ns < window.first_ns) if window.first_ns > MIN_NS else None,
+        crossing("late", lambda of: of.start_ns > window.last_ns) if window.last_ns < MAX_NS else None,
+    )
+
+
+def _statement(reader: Reader, project: str, filters: TraceFilter) -> AnySelect:
+    """A row for each day and model, and a row without observations for each day on which traces begin."""
+    functions = reader.functions
+    borders = _borders(reader, project, filters.window)
+    traces = _traces(functions, project, filters, borders)
+    observations = _observations(functions, project, filters).where(*borders.within(SPAN, filters.window))
+    if not filters.only_window:
+        observations = observations.where(SPAN.trace_id.in_(sa.select(traces.c.of_trace)))
+    begun = functions.bucket(traces.c.trace_start, "day").label("day_start")
+    nothing = [sa.null()] * 4
+    beginnings = sa.select(begun, sa.null(), sa.literal_column("0"), sa.func.count(), *nothing).group_by(sa.literal_column("1"))
+    return sa.select(sa.union_all(observations, beginnings).subquery("days"))
+
+
+def _traces(functions: Functions, project: str, filters: TraceFilter, borders: _Borders) -> sa.CTE:
+    """``of_trace`` and ``trace_start`` of the traces that pass, judged over all their spans, wherever these lie in time.
+
+    Conditions on single spans only save work: no other trace can pass. Tags and environments, which most spans of a
+    project share, are asked of the group at once.
     """
     span = schema.spans.alias()
     of = span.c
-    start = sa.func.min(of.start_ns)
-    candidates: list[sa.Select[Any]] = []
+    conditions: list[Column] = [of.project == project, *borders.within(of, filters.window)]
     having: list[Column] = []
-    first_ns, last_ns = filters.window
-    if filters.window != EVER:
-        candidates.append(traces_with(project, lambda c: sa.and_(c.start_ns >= first_ns, c.start_ns <= last_ns)))
-        having += [start >= first_ns, start <= last_ns]
     if filters.user_id is not None:
-        candidates.append(traces_with(project, lambda c: equals(c.user_id, filters.user_id)))
+        conditions.append(of.trace_id.in_(traces_with(project, lambda c: equals(c.user_id, filters.user_id))))
         having.append(equals(functions.first_by(of.user_id, *precedence(of)), filters.user_id))
     if filters.trace_name is not None:
-        candidates.append(traces_with(project, lambda c: equals(_own_trace_name(c), filters.trace_name)))
+        conditions.append(of.trace_id.in_(traces_with(project, lambda c: equals(_own_trace_name(c), filters.trace_name))))
         having.append(equals(_trace_name(functions, of), filters.trace_name))
     having += [sa.func.max(sa.case((_has_tag(functions, of, tag), 1), else_=0)) == 1 for tag in filters.tags]
     if filters.environments:
         earliest = functions.first_by(_environment(of), of.start_ns, of.span_id)
         having.append(earliest.in_(_storable(filters.environments)))
     return (
-        sa.select(of.trace_id.label("of_trace"), start.label("trace_start"))
-        .where(of.project == project, *(of.trace_id.in_(traces) for traces in candidates))
+        sa.select(of.trace_id.label("of_trace"), sa.func.min(of.start_ns).label("trace_start"))
+        .where(*conditions)
         .group_by(of.trace_id)
         .having(*having)
-        .subquery("traces")
+        .cte("traces")
     )
 
 
@@ -142,10 +195,12 @@ def _trace_name(functions: Functions, of: Columns) -> Column:
     return sa.func.coalesce(functions.first_by(of.trace_name, *order), functions.first_by(root_name, *order))
 
 
-def _observations(functions: Functions, project: str, filters: TraceFilter, traces: sa.Subquery) -> sa.Select[Any]:
+def _observations(functions: Functions, project: str, filters: TraceFilter) -> sa.Select[Any]:
+    """All observations; which traces pass is for the caller to say."""
     counts = call.counted()
     both = functions.wide(_zero(SPAN.input_tokens)) + functions.wide(_zero(SPAN.output_tokens))
-    total = sa.case((functions.wide(SPAN.total_tokens) >= both, functions.wide(SPAN.total_tokens)), else_=both)
+    total = functions.wide(SPAN.total_tokens)
+    more = sa.case((SPAN.total_tokens.is_not(None), sa.case((total > both, total - both))))  # most spans report no total
     statement = sa.select(
         functions.bucket(SPAN.start_ns, "day").label("day_start"),
         sa.case((call.is_call(), call.model())).label("model_label"),
@@ -153,13 +208,9 @@ def _observations(functions: Functions, project: str, filters: TraceFilter, trac
         sa.func.count(sa.distinct(SPAN.trace_id)).label("trace_count"),
         functions.exact_sum(sa.case((counts, SPAN.input_tokens))).label("input_sum"),
         functions.exact_sum(sa.case((counts, SPAN.output_tokens))).label("output_sum"),
-        functions.exact_sum(sa.case((counts, total))).label("total_sum"),
+        functions.exact_sum(sa.case((counts, more))).label("more_sum"),
         functions.decimal_sum(sa.case((counts, call.cost()))).label("cost_sum"),
     ).where(SPAN.project == project)
-    if not filters.is_open:
-        statement = statement.where(SPAN.trace_id.in_(sa.select(traces.c.of_trace)))
-    if filters.window.first_ns > MIN_NS:
-        statement = statement.where(SPAN.start_ns >= filters.window.first_ns)  # no span of a trace precedes its beginning
     if filters.environments:
         statement = statement.where(_environment(SPAN).in_(_storable(filters.environments)))
     return statement.group_by(sa.literal_column("1"), sa.literal_column("2"))
@@ -173,12 +224,13 @@ def _storable(values: Sequence[str]) -> list[str]:
     return [value for value in values if storable(value)]
 
 
-def _model_day(row: sa.Row[Any]) -> ModelDay:
+def _model_day(row: AnyRow) -> ModelDay:
+    input_tokens, output_tokens = int(row.input_sum or 0), int(row.output_sum or 0)
     return ModelDay(
         row.model_label,
-        int(row.input_sum or 0),
-        int(row.output_sum or 0),
-        int(row.total_sum or 0),
+        input_tokens,
+        output_tokens,
+        input_tokens + output_tokens + int(row.more_sum or 0),
         int(row.trace_count),
         int(row.observation_count),
         Decimal(row.cost_sum or 0),

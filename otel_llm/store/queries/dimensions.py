@@ -32,19 +32,15 @@ def model_name(of: Columns = SPAN) -> Column:
         prefix == sa.func.lower(of.provider),
         sa.func.concat(of.provider, sa.literal_column("'/'"), prefix, type_=sa.Text()).in_(_PREFIXED),
     )
-    stripped = sa.case(
-        (
-            sa.and_(
-                slash > 1,
-                slash < sa.func.length(sent),
-                of.provider.is_not(None),
-                sa.func.coalesce(of.provider_inferred, sa.false()) == sa.false(),
-                names_provider,
-            ),
-            sa.func.substr(sent, slash + 1, type_=sa.Text()),
-        ),
-        else_=sent,
+    repeats_provider = sa.and_(
+        slash < sa.func.length(sent),
+        of.provider.is_not(None),
+        sa.func.coalesce(of.provider_inferred, sa.false()) == sa.false(),
+        names_provider,
     )
+    rest = sa.func.substr(sent, slash + 1, type_=sa.Text())
+    # One inside the other: most models have no slash, and then the dear part is never looked at.
+    stripped = sa.case((slash > 1, sa.case((repeats_provider, rest), else_=sent)), else_=sent)
     return sa.func.coalesce(stripped, UNKNOWN)
 
 

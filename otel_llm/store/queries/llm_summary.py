@@ -8,8 +8,8 @@ import sqlalchemy as sa
 
 from otel_llm.store.queries import dimensions
 from otel_llm.store.queries.call import SPAN
-from otel_llm.store.queries.calls import CallFilter, Calls
-from otel_llm.store.queries.metrics import TOTALS, aggregates
+from otel_llm.store.queries.calls import CallFilter, asked_calls
+from otel_llm.store.queries.metrics import TOTALS, aggregates, positions, together
 from otel_llm.store.queries.reading import Reader
 from otel_llm.store.queries.window import Window
 
@@ -62,14 +62,25 @@ class LlmSummary(NamedTuple):
 
 def llm_summary(reader: Reader, project: str, window: Window, filters: CallFilter, unit: str) -> LlmSummary:
     """The summary of the generations that ended in the window."""
-    calls = Calls(reader.functions, project, window, filters, by="end")
-    sums = aggregates(reader.functions, TOTALS)
-    models = [dimensions.provider().label("provider_name"), dimensions.model().label("model_label")]
-    buckets = [reader.functions.bucket(SPAN.end_ns, unit).label("bucket_start")]
-    by_model = [
-        ModelTotals(row.provider_name, row.model_label, _totals(row)) for row in reader.rows(calls.grouped(models, *sums))
-    ]
-    by_time = [BucketTotals(int(row.bucket_start), _totals(row)) for row in reader.rows(calls.grouped(buckets, *sums))]
+    calls = asked_calls(reader, project, window, filters, by="end")
+    functions = reader.functions
+    bucket = functions.bucket(SPAN.end_ns, unit).label("bucket_start")
+    stored = [SPAN[name] for name in ("provider", "request_model", "response_model")]
+    # One look at the calls gives groups that add up to both lists.
+    groups = calls.grouped([bucket, *stored], *aggregates(functions, TOTALS)).cte("few")
+    few = groups.c
+    sums = together(functions, few, TOTALS)
+    nothing = sa.null()
+    names = [dimensions.provider(few).label("provider_name"), dimensions.model(few).label("model_label")]
+    models = sa.select(*names, nothing.label("bucket_start"), *sums).group_by(*positions(2))
+    buckets = sa.select(nothing, nothing, few.bucket_start, *sums).group_by(few.bucket_start)
+    by_model: list[ModelTotals] = []
+    by_time: list[BucketTotals] = []
+    for row in reader.rows(sa.select(sa.union_all(models, buckets).subquery("lists"))):
+        if row.bucket_start is None:
+            by_model.append(ModelTotals(row.provider_name, row.model_label, _totals(row)))
+        else:
+            by_time.append(BucketTotals(int(row.bucket_start), _totals(row)))
     return LlmSummary(
         _together([row.totals for row in by_model]),
         sorted(by_model, key=lambda row: (-row.totals.cost, row.provider, row.model)),

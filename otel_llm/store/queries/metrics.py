@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from otel_llm.store.engines.base import Functions
 from otel_llm.store.queries import call
-from otel_llm.store.queries.call import SPAN, Column
+from otel_llm.store.queries.call import SPAN, Column, Columns
 
 Metric = Callable[[Functions], Column]
 
@@ -40,6 +40,17 @@ TOTALS: tuple[str, ...] = ("call_count", "cost_sum", "input_sum", "output_sum", 
 def aggregates(functions: Functions, names: Iterable[str]) -> list[sa.Label[object]]:
     """The named aggregates as labelled columns."""
     return [METRICS[name](functions).label(name) for name in names]
+
+
+def together(functions: Functions, groups: Columns, names: Iterable[str]) -> list[sa.Label[object]]:
+    """The named aggregates over groups that hold them already, under the same names."""
+    sums = {name: functions.stable_sum if name == "cost_sum" else functions.exact_sum for name in METRICS}
+    return [sums[name](groups[name]).label(name) for name in names]
+
+
+def positions(count: int) -> list[Column]:
+    """The first columns of a statement, to group or sort by."""
+    return [sa.literal_column(str(place)) for place in range(1, count + 1)]
 
 
 def percentiles(functions: Functions) -> list[sa.Label[object]]:

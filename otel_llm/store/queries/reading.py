@@ -24,6 +24,7 @@ class Reader:
 
     def __init__(self, engine: Engine, connection: sa.Connection, deadline: float, max_rows: int) -> None:
         self.functions = engine.functions
+        self.capabilities = engine.capabilities
         self._engine = engine
         self._connection = connection
         self._deadline = deadline
@@ -41,6 +42,10 @@ class Reader:
     def row(self, statement: AnySelect) -> AnyRow:
         """The only row of an ungrouped aggregate. Raises QueryTimeout."""
         return self.rows(statement)[0]
+
+    def any(self, statement: AnySelect) -> bool:
+        """True when a statement has rows; the first one ends it. Raises QueryTimeout."""
+        return bool(self.rows(statement.limit(1)))
 
     @contextmanager
     def _watched(self) -> Iterator[None]:

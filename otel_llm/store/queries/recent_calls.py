@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from otel_llm.store.queries import call, trace_values
 from otel_llm.store.queries.call import SPAN
-from otel_llm.store.queries.calls import CallFilter, Calls
+from otel_llm.store.queries.calls import CallFilter, asked_calls
 from otel_llm.store.queries.reading import Reader
 from otel_llm.store.queries.window import Window
 
@@ -82,7 +82,7 @@ def recent_calls(
     order: Literal["asc", "desc"] = "desc",
 ) -> Page:
     """Calls by end time (ties: by ids)."""
-    calls = Calls(reader.functions, project, window, filters, by="end")
+    calls = asked_calls(reader, project, window, filters, by="end")
     total = int(reader.row(calls.grouped((), sa.func.count()))[0])
     keys = (SPAN.end_ns, SPAN.trace_id, SPAN.span_id)
     columns = [SPAN[name] for name in _COLUMNS]

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from otel_llm.store.queries import call, dimensions
 from otel_llm.store.queries.call import SPAN, Column
-from otel_llm.store.queries.calls import CallFilter, Calls
+from otel_llm.store.queries.calls import CallFilter, asked_calls
 from otel_llm.store.queries.metrics import METRICS
 from otel_llm.store.queries.reading import Reader
 from otel_llm.store.queries.recent_calls import RecentCall, recent_calls
@@ -22,13 +22,13 @@ _SUMS = ("call_count", "error_count", "cost_sum", "input_sum", "output_sum", "du
 
 def stats(reader: Reader, project: str, window: Window, filters: CallFilter) -> Document:
     """Sums, means and percentiles over all calls that started in the window."""
-    calls = Calls(reader.functions, project, window, filters)
+    calls = asked_calls(reader, project, window, filters)
     return _summary(reader.row(calls.grouped((), *_columns(reader))))
 
 
 def models(reader: Reader, project: str, window: Window, filters: CallFilter) -> list[Document]:
     """The same for each provider and model; the most expensive first, then the most called."""
-    calls = Calls(reader.functions, project, window, filters)
+    calls = asked_calls(reader, project, window, filters)
     keys = [dimensions.provider().label("provider_name"), dimensions.model().label("model_label")]
     found = [
         {"provider": row.provider_name, "model": row.model_label, **_summary(row)}

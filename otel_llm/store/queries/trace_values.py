@@ -24,9 +24,9 @@ def precedence(of: Columns) -> tuple[Column, ...]:
 
 
 def traces_with(project: str, condition: Any) -> TraceIds:
-    """The traces of a project with a span that meets ``condition(columns)``."""
+    """The traces of a project with a span that meets ``condition(columns)``, each as often as it has one."""
     span = schema.spans.alias()
-    return sa.select(span.c.trace_id).where(span.c.project == project, condition(span.c)).distinct()
+    return sa.select(span.c.trace_id).where(span.c.project == project, condition(span.c))
 
 
 def inherited(functions: Functions, project: str, names: Collection[str], among: Sequence[TraceIds]) -> sa.Subquery:

@@ -6,8 +6,8 @@ import sqlalchemy as sa
 
 from otel_llm.store.queries import dimensions
 from otel_llm.store.queries.call import SPAN
-from otel_llm.store.queries.calls import CallFilter, Calls
-from otel_llm.store.queries.metrics import aggregates
+from otel_llm.store.queries.calls import CallFilter, asked_calls
+from otel_llm.store.queries.metrics import aggregates, positions, together
 from otel_llm.store.queries.reading import Reader
 from otel_llm.store.queries.window import Window
 
@@ -33,19 +33,19 @@ class ModelUsage(NamedTuple):
 
 def total(reader: Reader, project: str, window: Window, filters: CallFilter) -> Usage:
     """Usage of all calls; zeros when there are none."""
-    calls = Calls(reader.functions, project, window, filters)
+    calls = asked_calls(reader, project, window, filters)
     return _usage(reader.row(calls.grouped((), *aggregates(reader.functions, _SUMS))))
 
 
 def by_model(reader: Reader, project: str, window: Window, filters: CallFilter, unit: str) -> list[ModelUsage]:
     """Usage for each bucket, provider and model; newest bucket first, then provider and model."""
-    calls = Calls(reader.functions, project, window, filters)
-    keys = [
-        reader.functions.bucket(SPAN.start_ns, unit).label("bucket_start"),
-        dimensions.provider().label("provider_name"),
-        dimensions.model_name().label("model_label"),
-    ]
-    statement = calls.grouped(keys, *aggregates(reader.functions, _SUMS))
+    calls = asked_calls(reader, project, window, filters)
+    bucket = reader.functions.bucket(SPAN.start_ns, unit).label("bucket_start")
+    stored = [SPAN[name] for name in ("provider", "provider_inferred", "request_model", "response_model")]
+    # Names are made of the few groups, not of every call.
+    few = calls.grouped([bucket, *stored], *aggregates(reader.functions, _SUMS)).subquery("few").c
+    names = [dimensions.provider(few).label("provider_name"), dimensions.model_name(few).label("model_label")]
+    statement = sa.select(few.bucket_start, *names, *together(reader.functions, few, _SUMS)).group_by(*positions(3))
     found = [
         ModelUsage(int(row.bucket_start), row.provider_name, row.model_label, _usage(row)) for row in reader.rows(statement)
     ]

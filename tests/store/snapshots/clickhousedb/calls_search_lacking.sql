@@ -34,7 +34,7 @@ LEFT OUTER JOIN (
     WHERE `spans_1`.`project` = %(project_1)s
       AND (`spans_1`.`session_id` IS NOT NULL OR `spans_1`.`user_id` IS NOT NULL)
       AND `spans_1`.`trace_id` IN (
-        SELECT DISTINCT `spans_2`.`trace_id`
+        SELECT `spans_2`.`trace_id`
         FROM `spans` AS `spans_2`
         WHERE `spans_2`.`project` = %(project_2)s
           AND `spans_2`.`counted` = true
@@ -50,7 +50,7 @@ WHERE `spans`.`project` = %(project_3)s
   AND coalesce(`spans`.`user_id`, `trace_values`.`trace_user_id`) IS NULL
   AND `spans`.`ttft_ns` IS NULL
   AND (`spans`.`trace_id` IN (
-        SELECT DISTINCT `spans_3`.`trace_id`
+        SELECT `spans_3`.`trace_id`
         FROM `spans` AS `spans_3`
         WHERE `spans_3`.`project` = %(project_4)s
           AND has(JSONExtract(ifNull(`spans_3`.`tags`, '[]'), 'Array(String)'), %(param_3)s)) OR coalesce(JSONExtract(ifNull(`spans`.`request_tags`, '{}'), %(param_4)s, 'Nullable(String)') = %(JSONExtract_1)s, false))
@@ -145,7 +145,7 @@ LEFT OUTER JOIN (
     WHERE `spans_1`.`project` = %(project_1)s
       AND (`spans_1`.`session_id` IS NOT NULL OR `spans_1`.`user_id` IS NOT NULL)
       AND `spans_1`.`trace_id` IN (
-        SELECT DISTINCT `spans_2`.`trace_id`
+        SELECT `spans_2`.`trace_id`
         FROM `spans` AS `spans_2`
         WHERE `spans_2`.`project` = %(project_2)s
           AND `spans_2`.`counted` = true
@@ -161,7 +161,7 @@ WHERE `spans`.`project` = %(project_3)s
   AND coalesce(`spans`.`user_id`, `trace_values`.`trace_user_id`) IS NULL
   AND `spans`.`ttft_ns` IS NULL
   AND (`spans`.`trace_id` IN (
-        SELECT DISTINCT `spans_3`.`trace_id`
+        SELECT `spans_3`.`trace_id`
         FROM `spans` AS `spans_3`
         WHERE `spans_3`.`project` = %(project_4)s
           AND has(JSONExtract(ifNull(`spans_3`.`tags`, '[]'), 'Array(String)'), %(param_1)s)) OR coalesce(JSONExtract(ifNull(`spans`.`request_tags`, '{}'), %(param_2)s, 'Nullable(String)') = %(JSONExtract_1)s, false))

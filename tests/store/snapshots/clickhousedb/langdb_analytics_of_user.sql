@@ -1,3 +1,19 @@
+SELECT `spans`.`start_ns`
+FROM `spans`
+WHERE `spans`.`project` = %(project_1)s
+  AND `spans`.`counted` = true
+  AND `spans`.`start_ns` >= %(start_ns_1)s
+  AND `spans`.`start_ns` <= %(start_ns_2)s
+  AND `spans`.`user_id` IS NULL
+LIMIT %(param_1)s
+;
+
+SELECT min(`spans`.`start_ns`) AS `min_1`,
+  max(`spans`.`start_ns`) AS `max_1`
+FROM `spans`
+LIMIT %(param_1)s
+;
+
 SELECT minus(intDiv(`spans`.`start_ns`, 1000000000), modulo(plus(intDiv(`spans`.`start_ns`, 1000000000), 0), 3600)) AS `bucket_start`,
   count(*) AS `call_count`,
   sum(CASE WHEN (`spans`.`error` = true) THEN %(param_1)s ELSE %(param_2)s END) AS `error_count`,
@@ -30,17 +46,17 @@ LEFT OUTER JOIN (
     WHERE `spans_1`.`project` = %(project_1)s
       AND `spans_1`.`user_id` IS NOT NULL
       AND `spans_1`.`trace_id` IN (
-        SELECT DISTINCT `spans_2`.`trace_id`
+        SELECT `spans_2`.`trace_id`
         FROM `spans` AS `spans_2`
         WHERE `spans_2`.`project` = %(project_2)s
           AND `spans_2`.`user_id` = %(user_id_1)s)
       AND `spans_1`.`trace_id` IN (
-        SELECT DISTINCT `spans_3`.`trace_id`
+        SELECT `spans_3`.`trace_id`
         FROM `spans` AS `spans_3`
         WHERE `spans_3`.`project` = %(project_3)s
           AND `spans_3`.`user_name` = %(user_name_1)s)
       AND `spans_1`.`trace_id` IN (
-        SELECT DISTINCT `spans_4`.`trace_id`
+        SELECT `spans_4`.`trace_id`
         FROM `spans` AS `spans_4`
         WHERE `spans_4`.`project` = %(project_4)s
           AND hasAny(JSONExtract(ifNull(`spans_4`.`user_tags`, '[]'), 'Array(String)'), array(%(param_3)s, %(param_4)s)))
@@ -54,17 +70,17 @@ LEFT OUTER JOIN (
     WHERE `spans_5`.`project` = %(project_5)s
       AND (`spans_5`.`user_name` IS NOT NULL OR `spans_5`.`user_tags` IS NOT NULL)
       AND `spans_5`.`trace_id` IN (
-        SELECT DISTINCT `spans_2`.`trace_id`
+        SELECT `spans_2`.`trace_id`
         FROM `spans` AS `spans_2`
         WHERE `spans_2`.`project` = %(project_2)s
           AND `spans_2`.`user_id` = %(user_id_1)s)
       AND `spans_5`.`trace_id` IN (
-        SELECT DISTINCT `spans_3`.`trace_id`
+        SELECT `spans_3`.`trace_id`
         FROM `spans` AS `spans_3`
         WHERE `spans_3`.`project` = %(project_3)s
           AND `spans_3`.`user_name` = %(user_name_1)s)
       AND `spans_5`.`trace_id` IN (
-        SELECT DISTINCT `spans_4`.`trace_id`
+        SELECT `spans_4`.`trace_id`
         FROM `spans` AS `spans_4`
         WHERE `spans_4`.`project` = %(project_4)s
           AND hasAny(JSONExtract(ifNull(`spans_4`.`user_tags`, '[]'), 'Array(String)'), array(%(param_3)s, %(param_4)s)))
@@ -76,17 +92,17 @@ WHERE `spans`.`project` = %(project_6)s
   AND `spans`.`start_ns` >= %(start_ns_1)s
   AND `spans`.`start_ns` <= %(start_ns_2)s
   AND `spans`.`trace_id` IN (
-    SELECT DISTINCT `spans_2`.`trace_id`
+    SELECT `spans_2`.`trace_id`
     FROM `spans` AS `spans_2`
     WHERE `spans_2`.`project` = %(project_2)s
       AND `spans_2`.`user_id` = %(user_id_1)s)
   AND `spans`.`trace_id` IN (
-    SELECT DISTINCT `spans_3`.`trace_id`
+    SELECT `spans_3`.`trace_id`
     FROM `spans` AS `spans_3`
     WHERE `spans_3`.`project` = %(project_3)s
       AND `spans_3`.`user_name` = %(user_name_1)s)
   AND `spans`.`trace_id` IN (
-    SELECT DISTINCT `spans_4`.`trace_id`
+    SELECT `spans_4`.`trace_id`
     FROM `spans` AS `spans_4`
     WHERE `spans_4`.`project` = %(project_4)s
       AND hasAny(JSONExtract(ifNull(`spans_4`.`user_tags`, '[]'), 'Array(String)'), array(%(param_3)s, %(param_4)s)))

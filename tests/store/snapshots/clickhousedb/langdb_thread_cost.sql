@@ -1,3 +1,19 @@
+SELECT `spans`.`start_ns`
+FROM `spans`
+WHERE `spans`.`project` = %(project_1)s
+  AND `spans`.`counted` = true
+  AND `spans`.`start_ns` >= %(start_ns_1)s
+  AND `spans`.`start_ns` <= %(start_ns_2)s
+  AND `spans`.`session_id` IS NULL
+LIMIT %(param_1)s
+;
+
+SELECT min(`spans`.`start_ns`) AS `min_1`,
+  max(`spans`.`start_ns`) AS `max_1`
+FROM `spans`
+LIMIT %(param_1)s
+;
+
 SELECT sumOrNull(toInt128(`spans`.`input_tokens`)) AS `input_sum`,
   sumOrNull(toInt128(`spans`.`output_tokens`)) AS `output_sum`,
   sumKahanOrNull(coalesce(`spans`.`cost_reported`, `spans`.`cost_computed`)) AS `cost_sum`
@@ -9,7 +25,7 @@ LEFT OUTER JOIN (
     WHERE `spans_1`.`project` = %(project_1)s
       AND `spans_1`.`session_id` IS NOT NULL
       AND `spans_1`.`trace_id` IN (
-        SELECT DISTINCT `spans_2`.`trace_id`
+        SELECT `spans_2`.`trace_id`
         FROM `spans` AS `spans_2`
         WHERE `spans_2`.`project` = %(project_2)s
           AND `spans_2`.`session_id` = %(session_id_1)s)
@@ -19,7 +35,7 @@ WHERE `spans`.`project` = %(project_3)s
   AND `spans`.`start_ns` >= %(start_ns_1)s
   AND `spans`.`start_ns` <= %(start_ns_2)s
   AND `spans`.`trace_id` IN (
-    SELECT DISTINCT `spans_2`.`trace_id`
+    SELECT `spans_2`.`trace_id`
     FROM `spans` AS `spans_2`
     WHERE `spans_2`.`project` = %(project_2)s
       AND `spans_2`.`session_id` = %(session_id_1)s)

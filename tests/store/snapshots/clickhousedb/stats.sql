@@ -1,3 +1,19 @@
+SELECT `spans`.`start_ns`
+FROM `spans`
+WHERE `spans`.`project` = %(project_1)s
+  AND `spans`.`counted` = true
+  AND `spans`.`start_ns` >= %(start_ns_1)s
+  AND `spans`.`start_ns` <= %(start_ns_2)s
+  AND `spans`.`user_id` IS NULL
+LIMIT %(param_1)s
+;
+
+SELECT min(`spans`.`start_ns`) AS `min_1`,
+  max(`spans`.`start_ns`) AS `max_1`
+FROM `spans`
+LIMIT %(param_1)s
+;
+
 SELECT count(*) AS `call_count`,
   sum(CASE WHEN (`spans`.`error` = true) THEN %(param_1)s ELSE %(param_2)s END) AS `error_count`,
   sumKahanOrNull(coalesce(`spans`.`cost_reported`, `spans`.`cost_computed`)) AS `cost_sum`,
@@ -17,7 +33,7 @@ LEFT OUTER JOIN (
     WHERE `spans_1`.`project` = %(project_1)s
       AND `spans_1`.`user_id` IS NOT NULL
       AND `spans_1`.`trace_id` IN (
-        SELECT DISTINCT `spans_2`.`trace_id`
+        SELECT `spans_2`.`trace_id`
         FROM `spans` AS `spans_2`
         WHERE `spans_2`.`project` = %(project_2)s
           AND `spans_2`.`user_id` = %(user_id_1)s)
@@ -27,7 +43,7 @@ WHERE `spans`.`project` = %(project_3)s
   AND `spans`.`start_ns` >= %(start_ns_1)s
   AND `spans`.`start_ns` <= %(start_ns_2)s
   AND `spans`.`trace_id` IN (
-    SELECT DISTINCT `spans_2`.`trace_id`
+    SELECT `spans_2`.`trace_id`
     FROM `spans` AS `spans_2`
     WHERE `spans_2`.`project` = %(project_2)s
       AND `spans_2`.`user_id` = %(user_id_1)s)

@@ -58,7 +58,7 @@ WHERE `spans`.`project` = %(project_1)s
   AND `spans`.`start_ns` >= %(start_ns_1)s
   AND `spans`.`start_ns` <= %(start_ns_2)s
   AND `spans`.`trace_id` IN (
-    SELECT DISTINCT `spans_1`.`trace_id`
+    SELECT `spans_1`.`trace_id`
     FROM `spans` AS `spans_1`
     WHERE `spans_1`.`project` = %(project_2)s
       AND has(JSONExtract(ifNull(`spans_1`.`tags`, '[]'), 'Array(String)'), %(param_5)s))
@@ -83,7 +83,7 @@ WHERE `spans`.`project` = %(project_1)s
   AND `spans`.`start_ns` >= %(start_ns_1)s
   AND `spans`.`start_ns` <= %(start_ns_2)s
   AND (`spans`.`trace_id` IN (
-        SELECT DISTINCT `spans_1`.`trace_id`
+        SELECT `spans_1`.`trace_id`
         FROM `spans` AS `spans_1`
         WHERE `spans_1`.`project` = %(project_2)s
           AND has(JSONExtract(ifNull(`spans_1`.`tags`, '[]'), 'Array(String)'), %(param_5)s)) OR coalesce(JSONExtract(ifNull(`spans`.`request_tags`, '{}'), %(param_6)s, 'Nullable(String)') = %(JSONExtract_1)s, false))

@@ -55,7 +55,7 @@ FROM (
     WHERE spans_1.project = $1
       AND (spans_1.session_id IS NOT NULL OR spans_1.user_id IS NOT NULL)
       AND spans_1.trace_id IN (
-        SELECT DISTINCT spans_2.trace_id
+        SELECT spans_2.trace_id
         FROM spans AS spans_2
         WHERE spans_2.project = $2
           AND spans_2.trace_id IN (… 6 parameters))

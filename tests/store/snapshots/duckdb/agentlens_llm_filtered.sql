@@ -1,41 +1,57 @@
-SELECT coalesce(spans.provider, $1) AS provider_name,
-  coalesce(coalesce(spans.response_model, spans.request_model), $2) AS model_label,
-  count(*) AS call_count,
-  fsum(coalesce(spans.cost_reported, spans.cost_computed)) AS cost_sum,
-  sum(spans.input_tokens) AS input_sum,
-  sum(spans.output_tokens) AS output_sum,
-  sum(spans.end_ns - spans.start_ns) AS duration_ns_sum
-FROM spans
-WHERE spans.project = $3
-  AND spans.counted = true
-  AND spans.end_ns >= $4
-  AND spans.end_ns <= $5
-  AND spans.start_ns <= $6
-  AND spans.role IN ($19)
-  AND coalesce(spans.provider, $7) = $8
-  AND coalesce(coalesce(spans.response_model, spans.request_model), $9) = $10
-  AND CASE WHEN (spans.agent_name IS NOT NULL OR spans.agent_id IS NOT NULL) THEN coalesce(spans.agent_name, $11) = $12 OR coalesce(spans.agent_id, $13) = $14 WHEN (spans.agentlens_agent_id IS NOT NULL) THEN spans.agentlens_agent_id = $15 ELSE coalesce(spans.service_name, $16) = $17 END = true
-GROUP BY 1,
-  2
+WITH few AS (
+    SELECT CAST((spans.end_ns // 1000000000) - ((spans.end_ns // 1000000000) % 3600) AS BIGINT) AS bucket_start,
+      spans.provider AS provider,
+      spans.request_model AS request_model,
+      spans.response_model AS response_model,
+      count(*) AS call_count,
+      fsum(coalesce(spans.cost_reported, spans.cost_computed)) AS cost_sum,
+      sum(spans.input_tokens) AS input_sum,
+      sum(spans.output_tokens) AS output_sum,
+      sum(spans.end_ns - spans.start_ns) AS duration_ns_sum
+    FROM spans
+    WHERE spans.project = $3
+      AND spans.counted = true
+      AND spans.end_ns >= $4
+      AND spans.end_ns <= $5
+      AND spans.start_ns <= $6
+      AND spans.role IN ($19)
+      AND coalesce(spans.provider, $7) = $8
+      AND coalesce(coalesce(spans.response_model, spans.request_model), $9) = $10
+      AND CASE WHEN (spans.agent_name IS NOT NULL OR spans.agent_id IS NOT NULL) THEN coalesce(spans.agent_name, $11) = $12 OR coalesce(spans.agent_id, $13) = $14 WHEN (spans.agentlens_agent_id IS NOT NULL) THEN spans.agentlens_agent_id = $15 ELSE coalesce(spans.service_name, $16) = $17 END = true
+    GROUP BY 1,
+      2,
+      3,
+      4)
+SELECT lists.provider_name,
+  lists.model_label,
+  lists.bucket_start,
+  lists.call_count,
+  lists.cost_sum,
+  lists.input_sum,
+  lists.output_sum,
+  lists.duration_ns_sum
+FROM (
+    SELECT coalesce(few.provider, $1) AS provider_name,
+      coalesce(coalesce(few.response_model, few.request_model), $2) AS model_label,
+      NULL AS bucket_start,
+      sum(few.call_count) AS call_count,
+      fsum(few.cost_sum) AS cost_sum,
+      sum(few.input_sum) AS input_sum,
+      sum(few.output_sum) AS output_sum,
+      sum(few.duration_ns_sum) AS duration_ns_sum
+    FROM few
+    GROUP BY 1,
+      2
+    UNION ALL
+    SELECT NULL AS anon_1,
+      NULL AS anon__1,
+      few.bucket_start AS bucket_start,
+      sum(few.call_count) AS call_count,
+      fsum(few.cost_sum) AS cost_sum,
+      sum(few.input_sum) AS input_sum,
+      sum(few.output_sum) AS output_sum,
+      sum(few.duration_ns_sum) AS duration_ns_sum
+    FROM few
+    GROUP BY few.bucket_start) AS lists
 LIMIT $18
-;
-
-SELECT CAST((spans.end_ns // 1000000000) - ((spans.end_ns // 1000000000) % 3600) AS BIGINT) AS bucket_start,
-  count(*) AS call_count,
-  fsum(coalesce(spans.cost_reported, spans.cost_computed)) AS cost_sum,
-  sum(spans.input_tokens) AS input_sum,
-  sum(spans.output_tokens) AS output_sum,
-  sum(spans.end_ns - spans.start_ns) AS duration_ns_sum
-FROM spans
-WHERE spans.project = $1
-  AND spans.counted = true
-  AND spans.end_ns >= $2
-  AND spans.end_ns <= $3
-  AND spans.start_ns <= $4
-  AND spans.role IN ($17)
-  AND coalesce(spans.provider, $5) = $6
-  AND coalesce(coalesce(spans.response_model, spans.request_model), $7) = $8
-  AND CASE WHEN (spans.agent_name IS NOT NULL OR spans.agent_id IS NOT NULL) THEN coalesce(spans.agent_name, $9) = $10 OR coalesce(spans.agent_id, $11) = $12 WHEN (spans.agentlens_agent_id IS NOT NULL) THEN spans.agentlens_agent_id = $13 ELSE coalesce(spans.service_name, $14) = $15 END = true
-GROUP BY 1
-LIMIT $16
 ;

@@ -34,7 +34,7 @@ LEFT OUTER JOIN (
     WHERE spans_1.project = $3
       AND (spans_1.session_id IS NOT NULL OR spans_1.user_id IS NOT NULL)
       AND spans_1.trace_id IN (
-        SELECT DISTINCT spans_2.trace_id
+        SELECT spans_2.trace_id
         FROM spans AS spans_2
         WHERE spans_2.project = $4
           AND spans_2.counted = true
@@ -50,7 +50,7 @@ WHERE spans.project = $7
   AND coalesce(spans.user_id, trace_values.trace_user_id) IS NULL
   AND spans.ttft_ns IS NULL
   AND (spans.trace_id IN (
-        SELECT DISTINCT spans_3.trace_id
+        SELECT spans_3.trace_id
         FROM spans AS spans_3
         WHERE spans_3.project = $12
           AND coalesce(list_contains(from_json(spans_3.tags, '["VARCHAR"]'), $13), false)) OR coalesce(json_extract_string(spans.request_tags, $14) = $15, false))
@@ -145,7 +145,7 @@ LEFT OUTER JOIN (
     WHERE spans_1.project = $1
       AND (spans_1.session_id IS NOT NULL OR spans_1.user_id IS NOT NULL)
       AND spans_1.trace_id IN (
-        SELECT DISTINCT spans_2.trace_id
+        SELECT spans_2.trace_id
         FROM spans AS spans_2
         WHERE spans_2.project = $2
           AND spans_2.counted = true
@@ -161,7 +161,7 @@ WHERE spans.project = $5
   AND coalesce(spans.user_id, trace_values.trace_user_id) IS NULL
   AND spans.ttft_ns IS NULL
   AND (spans.trace_id IN (
-        SELECT DISTINCT spans_3.trace_id
+        SELECT spans_3.trace_id
         FROM spans AS spans_3
         WHERE spans_3.project = $10
           AND coalesce(list_contains(from_json(spans_3.tags, '["VARCHAR"]'), $11), false)) OR coalesce(json_extract_string(spans.request_tags, $12) = $13, false))

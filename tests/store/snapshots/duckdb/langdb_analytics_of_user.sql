@@ -1,3 +1,19 @@
+SELECT spans.start_ns
+FROM spans
+WHERE spans.project = $1
+  AND spans.counted = true
+  AND spans.start_ns >= $2
+  AND spans.start_ns <= $3
+  AND spans.user_id IS NULL
+LIMIT $4
+;
+
+SELECT min(spans.start_ns) AS min_1,
+  max(spans.start_ns) AS max_1
+FROM spans
+LIMIT $1
+;
+
 SELECT CAST((spans.start_ns // 1000000000) - ((spans.start_ns // 1000000000) % 3600) AS BIGINT) AS bucket_start,
   count(*) AS call_count,
   sum(CASE WHEN (spans.error = true) THEN $1 ELSE $2 END) AS error_count,
@@ -30,17 +46,17 @@ LEFT OUTER JOIN (
     WHERE spans_1.project = $3
       AND spans_1.user_id IS NOT NULL
       AND spans_1.trace_id IN (
-        SELECT DISTINCT spans_2.trace_id
+        SELECT spans_2.trace_id
         FROM spans AS spans_2
         WHERE spans_2.project = $4
           AND spans_2.user_id = $5)
       AND spans_1.trace_id IN (
-        SELECT DISTINCT spans_3.trace_id
+        SELECT spans_3.trace_id
         FROM spans AS spans_3
         WHERE spans_3.project = $6
           AND spans_3.user_name = $7)
       AND spans_1.trace_id IN (
-        SELECT DISTINCT spans_4.trace_id
+        SELECT spans_4.trace_id
         FROM spans AS spans_4
         WHERE spans_4.project = $8
           AND coalesce(list_has_any(from_json(spans_4.user_tags, '["VARCHAR"]'), list_value($9, $10)), false))
@@ -54,17 +70,17 @@ LEFT OUTER JOIN (
     WHERE spans_5.project = $12
       AND (spans_5.user_name IS NOT NULL OR spans_5.user_tags IS NOT NULL)
       AND spans_5.trace_id IN (
-        SELECT DISTINCT spans_2.trace_id
+        SELECT spans_2.trace_id
         FROM spans AS spans_2
         WHERE spans_2.project = $4
           AND spans_2.user_id = $5)
       AND spans_5.trace_id IN (
-        SELECT DISTINCT spans_3.trace_id
+        SELECT spans_3.trace_id
         FROM spans AS spans_3
         WHERE spans_3.project = $6
           AND spans_3.user_name = $7)
       AND spans_5.trace_id IN (
-        SELECT DISTINCT spans_4.trace_id
+        SELECT spans_4.trace_id
         FROM spans AS spans_4
         WHERE spans_4.project = $8
           AND coalesce(list_has_any(from_json(spans_4.user_tags, '["VARCHAR"]'), list_value($9, $10)), false))
@@ -76,17 +92,17 @@ WHERE spans.project = $14
   AND spans.start_ns >= $15
   AND spans.start_ns <= $16
   AND spans.trace_id IN (
-    SELECT DISTINCT spans_2.trace_id
+    SELECT spans_2.trace_id
     FROM spans AS spans_2
     WHERE spans_2.project = $4
       AND spans_2.user_id = $5)
   AND spans.trace_id IN (
-    SELECT DISTINCT spans_3.trace_id
+    SELECT spans_3.trace_id
     FROM spans AS spans_3
     WHERE spans_3.project = $6
       AND spans_3.user_name = $7)
   AND spans.trace_id IN (
-    SELECT DISTINCT spans_4.trace_id
+    SELECT spans_4.trace_id
     FROM spans AS spans_4
     WHERE spans_4.project = $8
       AND coalesce(list_has_any(from_json(spans_4.user_tags, '["VARCHAR"]'), list_value($9, $10)), false))

@@ -1,3 +1,19 @@
+SELECT spans.start_ns
+FROM spans
+WHERE spans.project = $1
+  AND spans.counted = true
+  AND spans.start_ns >= $2
+  AND spans.start_ns <= $3
+  AND spans.session_id IS NULL
+LIMIT $4
+;
+
+SELECT min(spans.start_ns) AS min_1,
+  max(spans.start_ns) AS max_1
+FROM spans
+LIMIT $1
+;
+
 SELECT sum(spans.input_tokens) AS input_sum,
   sum(spans.output_tokens) AS output_sum,
   fsum(coalesce(spans.cost_reported, spans.cost_computed)) AS cost_sum
@@ -9,7 +25,7 @@ LEFT OUTER JOIN (
     WHERE spans_1.project = $1
       AND spans_1.session_id IS NOT NULL
       AND spans_1.trace_id IN (
-        SELECT DISTINCT spans_2.trace_id
+        SELECT spans_2.trace_id
         FROM spans AS spans_2
         WHERE spans_2.project = $2
           AND spans_2.session_id = $3)
@@ -19,7 +35,7 @@ WHERE spans.project = $4
   AND spans.start_ns >= $5
   AND spans.start_ns <= $6
   AND spans.trace_id IN (
-    SELECT DISTINCT spans_2.trace_id
+    SELECT spans_2.trace_id
     FROM spans AS spans_2
     WHERE spans_2.project = $2
       AND spans_2.session_id = $3)

@@ -53,7 +53,7 @@ LEFT OUTER JOIN (
     WHERE spans_1.project = $1
       AND (spans_1.agent_name IS NOT NULL OR spans_1.trace_name IS NOT NULL)
       AND spans_1.trace_id IN (
-        SELECT DISTINCT spans_2.trace_id
+        SELECT spans_2.trace_id
         FROM spans AS spans_2
         WHERE spans_2.project = $2
           AND spans_2.counted = true
@@ -139,7 +139,7 @@ LEFT OUTER JOIN (
     WHERE spans_1.project = $4
       AND (spans_1.agent_name IS NOT NULL OR spans_1.trace_name IS NOT NULL)
       AND spans_1.trace_id IN (
-        SELECT DISTINCT spans_2.trace_id
+        SELECT spans_2.trace_id
         FROM spans AS spans_2
         WHERE spans_2.project = $5
           AND spans_2.counted = true

@@ -1,3 +1,19 @@
+SELECT spans.start_ns
+FROM spans
+WHERE spans.project = $1
+  AND spans.counted = true
+  AND spans.start_ns >= $2
+  AND spans.start_ns <= $3
+  AND spans.user_id IS NULL
+LIMIT $4
+;
+
+SELECT min(spans.start_ns) AS min_1,
+  max(spans.start_ns) AS max_1
+FROM spans
+LIMIT $1
+;
+
 SELECT count(*) AS call_count,
   sum(CASE WHEN (spans.error = true) THEN $1 ELSE $2 END) AS error_count,
   fsum(coalesce(spans.cost_reported, spans.cost_computed)) AS cost_sum,
@@ -17,7 +33,7 @@ LEFT OUTER JOIN (
     WHERE spans_1.project = $5
       AND spans_1.user_id IS NOT NULL
       AND spans_1.trace_id IN (
-        SELECT DISTINCT spans_2.trace_id
+        SELECT spans_2.trace_id
         FROM spans AS spans_2
         WHERE spans_2.project = $6
           AND spans_2.user_id = $7)
@@ -27,7 +43,7 @@ WHERE spans.project = $8
   AND spans.start_ns >= $9
   AND spans.start_ns <= $10
   AND spans.trace_id IN (
-    SELECT DISTINCT spans_2.trace_id
+    SELECT spans_2.trace_id
     FROM spans AS spans_2
     WHERE spans_2.project = $6
       AND spans_2.user_id = $7)

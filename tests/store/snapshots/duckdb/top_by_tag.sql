@@ -58,7 +58,7 @@ WHERE spans.project = $11
   AND spans.start_ns >= $12
   AND spans.start_ns <= $13
   AND spans.trace_id IN (
-    SELECT DISTINCT spans_1.trace_id
+    SELECT spans_1.trace_id
     FROM spans AS spans_1
     WHERE spans_1.project = $14
       AND coalesce(list_contains(from_json(spans_1.tags, '["VARCHAR"]'), $15), false))
@@ -83,7 +83,7 @@ WHERE spans.project = $11
   AND spans.start_ns >= $12
   AND spans.start_ns <= $13
   AND (spans.trace_id IN (
-        SELECT DISTINCT spans_1.trace_id
+        SELECT spans_1.trace_id
         FROM spans AS spans_1
         WHERE spans_1.project = $14
           AND coalesce(list_contains(from_json(spans_1.tags, '["VARCHAR"]'), $15), false)) OR coalesce(json_extract_string(spans.request_tags, $16) = $17, false))

@@ -1,35 +1,54 @@
-SELECT coalesce(spans.provider, %(coalesce_1)s::VARCHAR) AS provider_name,
-  coalesce(coalesce(spans.response_model, spans.request_model), %(coalesce_2)s::VARCHAR) AS model_label,
-  count(*) AS call_count,
-  CAST(sum(CAST(coalesce(spans.cost_reported, spans.cost_computed) AS NUMERIC)) AS DOUBLE PRECISION) AS cost_sum,
-  sum(spans.input_tokens) AS input_sum,
-  sum(spans.output_tokens) AS output_sum,
-  sum(spans.end_ns - spans.start_ns) AS duration_ns_sum
-FROM spans
-WHERE spans.project = %(project_1)s::VARCHAR
-  AND spans.counted = true
-  AND spans.end_ns >= %(end_ns_1)s::BIGINT
-  AND spans.end_ns <= %(end_ns_2)s::BIGINT
-  AND spans.start_ns <= %(start_ns_1)s::BIGINT
-  AND spans.role IN (%(role_1_1)s::VARCHAR)
-GROUP BY 1,
-  2
-LIMIT %(param_1)s::INTEGER
-;
-
-SELECT CAST((spans.end_ns / 1000000000) - mod((spans.end_ns / 1000000000) + 259200, 604800) AS BIGINT) AS bucket_start,
-  count(*) AS call_count,
-  CAST(sum(CAST(coalesce(spans.cost_reported, spans.cost_computed) AS NUMERIC)) AS DOUBLE PRECISION) AS cost_sum,
-  sum(spans.input_tokens) AS input_sum,
-  sum(spans.output_tokens) AS output_sum,
-  sum(spans.end_ns - spans.start_ns) AS duration_ns_sum
-FROM spans
-WHERE spans.project = %(project_1)s::VARCHAR
-  AND spans.counted = true
-  AND spans.end_ns >= %(end_ns_1)s::BIGINT
-  AND spans.end_ns <= %(end_ns_2)s::BIGINT
-  AND spans.start_ns <= %(start_ns_1)s::BIGINT
-  AND spans.role IN (%(role_1_1)s::VARCHAR)
-GROUP BY 1
+WITH few AS (
+    SELECT CAST((spans.end_ns / 1000000000) - mod((spans.end_ns / 1000000000) + 259200, 604800) AS BIGINT) AS bucket_start,
+      spans.provider AS provider,
+      spans.request_model AS request_model,
+      spans.response_model AS response_model,
+      count(*) AS call_count,
+      CAST(sum(CAST(coalesce(spans.cost_reported, spans.cost_computed) AS NUMERIC)) AS DOUBLE PRECISION) AS cost_sum,
+      sum(spans.input_tokens) AS input_sum,
+      sum(spans.output_tokens) AS output_sum,
+      sum(spans.end_ns - spans.start_ns) AS duration_ns_sum
+    FROM spans
+    WHERE spans.project = %(project_1)s::VARCHAR
+      AND spans.counted = true
+      AND spans.end_ns >= %(end_ns_1)s::BIGINT
+      AND spans.end_ns <= %(end_ns_2)s::BIGINT
+      AND spans.start_ns <= %(start_ns_1)s::BIGINT
+      AND spans.role IN (%(role_1_1)s::VARCHAR)
+    GROUP BY 1,
+      2,
+      3,
+      4)
+SELECT lists.provider_name,
+  lists.model_label,
+  lists.bucket_start,
+  lists.call_count,
+  lists.cost_sum,
+  lists.input_sum,
+  lists.output_sum,
+  lists.duration_ns_sum
+FROM (
+    SELECT coalesce(few.provider, %(coalesce_1)s::VARCHAR) AS provider_name,
+      coalesce(coalesce(few.response_model, few.request_model), %(coalesce_2)s::VARCHAR) AS model_label,
+      NULL AS bucket_start,
+      sum(few.call_count) AS call_count,
+      CAST(sum(CAST(few.cost_sum AS NUMERIC)) AS DOUBLE PRECISION) AS cost_sum,
+      sum(few.input_sum) AS input_sum,
+      sum(few.output_sum) AS output_sum,
+      sum(few.duration_ns_sum) AS duration_ns_sum
+    FROM few
+    GROUP BY 1,
+      2
+    UNION ALL
+    SELECT NULL AS anon_1,
+      NULL AS anon__1,
+      few.bucket_start AS bucket_start,
+      sum(few.call_count) AS call_count,
+      CAST(sum(CAST(few.cost_sum AS NUMERIC)) AS DOUBLE PRECISION) AS cost_sum,
+      sum(few.input_sum) AS input_sum,
+      sum(few.output_sum) AS output_sum,
+      sum(few.duration_ns_sum) AS duration_ns_sum
+    FROM few
+    GROUP BY few.bucket_start) AS lists
 LIMIT %(param_1)s::INTEGER
 ;

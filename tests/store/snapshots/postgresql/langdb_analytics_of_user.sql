@@ -1,3 +1,13 @@
+SELECT spans.start_ns
+FROM spans
+WHERE spans.project = %(project_1)s::VARCHAR
+  AND spans.counted = true
+  AND spans.start_ns >= %(start_ns_1)s::BIGINT
+  AND spans.start_ns <= %(start_ns_2)s::BIGINT
+  AND spans.user_id IS NULL
+LIMIT %(param_1)s::INTEGER
+;
+
 SELECT CAST((spans.start_ns / 1000000000) - ((spans.start_ns / 1000000000) %% 3600) AS BIGINT) AS bucket_start,
   count(*) AS call_count,
   sum(CASE WHEN (spans.error = true) THEN %(param_1)s::INTEGER ELSE %(param_2)s::INTEGER END) AS error_count,
@@ -30,17 +40,17 @@ LEFT OUTER JOIN (
     WHERE spans_1.project = %(project_1)s::VARCHAR
       AND spans_1.user_id IS NOT NULL
       AND spans_1.trace_id IN (
-        SELECT DISTINCT spans_2.trace_id
+        SELECT spans_2.trace_id
         FROM spans AS spans_2
         WHERE spans_2.project = %(project_2)s::VARCHAR
           AND spans_2.user_id = %(user_id_1)s::VARCHAR)
       AND spans_1.trace_id IN (
-        SELECT DISTINCT spans_3.trace_id
+        SELECT spans_3.trace_id
         FROM spans AS spans_3
         WHERE spans_3.project = %(project_3)s::VARCHAR
           AND spans_3.user_name = %(user_name_1)s::VARCHAR)
       AND spans_1.trace_id IN (
-        SELECT DISTINCT spans_4.trace_id
+        SELECT spans_4.trace_id
         FROM spans AS spans_4
         WHERE spans_4.project = %(project_4)s::VARCHAR
           AND coalesce((CAST(spans_4.user_tags AS JSONB) ?| %(param_20)s::TEXT[]), false))
@@ -54,17 +64,17 @@ LEFT OUTER JOIN (
     WHERE spans_5.project = %(project_5)s::VARCHAR
       AND (spans_5.user_name IS NOT NULL OR spans_5.user_tags IS NOT NULL)
       AND spans_5.trace_id IN (
-        SELECT DISTINCT spans_2.trace_id
+        SELECT spans_2.trace_id
         FROM spans AS spans_2
         WHERE spans_2.project = %(project_2)s::VARCHAR
           AND spans_2.user_id = %(user_id_1)s::VARCHAR)
       AND spans_5.trace_id IN (
-        SELECT DISTINCT spans_3.trace_id
+        SELECT spans_3.trace_id
         FROM spans AS spans_3
         WHERE spans_3.project = %(project_3)s::VARCHAR
           AND spans_3.user_name = %(user_name_1)s::VARCHAR)
       AND spans_5.trace_id IN (
-        SELECT DISTINCT spans_4.trace_id
+        SELECT spans_4.trace_id
         FROM spans AS spans_4
         WHERE spans_4.project = %(project_4)s::VARCHAR
           AND coalesce((CAST(spans_4.user_tags AS JSONB) ?| %(param_20)s::TEXT[]), false))
@@ -76,17 +86,17 @@ WHERE spans.project = %(project_6)s::VARCHAR
   AND spans.start_ns >= %(start_ns_1)s::BIGINT
   AND spans.start_ns <= %(start_ns_2)s::BIGINT
   AND spans.trace_id IN (
-    SELECT DISTINCT spans_2.trace_id
+    SELECT spans_2.trace_id
     FROM spans AS spans_2
     WHERE spans_2.project = %(project_2)s::VARCHAR
       AND spans_2.user_id = %(user_id_1)s::VARCHAR)
   AND spans.trace_id IN (
-    SELECT DISTINCT spans_3.trace_id
+    SELECT spans_3.trace_id
     FROM spans AS spans_3
     WHERE spans_3.project = %(project_3)s::VARCHAR
       AND spans_3.user_name = %(user_name_1)s::VARCHAR)
   AND spans.trace_id IN (
-    SELECT DISTINCT spans_4.trace_id
+    SELECT spans_4.trace_id
     FROM spans AS spans_4
     WHERE spans_4.project = %(project_4)s::VARCHAR
       AND coalesce((CAST(spans_4.user_tags AS JSONB) ?| %(param_20)s::TEXT[]), false))

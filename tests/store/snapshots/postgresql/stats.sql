@@ -1,3 +1,13 @@
+SELECT spans.start_ns
+FROM spans
+WHERE spans.project = %(project_1)s::VARCHAR
+  AND spans.counted = true
+  AND spans.start_ns >= %(start_ns_1)s::BIGINT
+  AND spans.start_ns <= %(start_ns_2)s::BIGINT
+  AND spans.user_id IS NULL
+LIMIT %(param_1)s::INTEGER
+;
+
 SELECT count(*) AS call_count,
   sum(CASE WHEN (spans.error = true) THEN %(param_1)s::INTEGER ELSE %(param_2)s::INTEGER END) AS error_count,
   CAST(sum(CAST(coalesce(spans.cost_reported, spans.cost_computed) AS NUMERIC)) AS DOUBLE PRECISION) AS cost_sum,
@@ -17,7 +27,7 @@ LEFT OUTER JOIN (
     WHERE spans_1.project = %(project_1)s::VARCHAR
       AND spans_1.user_id IS NOT NULL
       AND spans_1.trace_id IN (
-        SELECT DISTINCT spans_2.trace_id
+        SELECT spans_2.trace_id
         FROM spans AS spans_2
         WHERE spans_2.project = %(project_2)s::VARCHAR
           AND spans_2.user_id = %(user_id_1)s::VARCHAR)
@@ -27,7 +37,7 @@ WHERE spans.project = %(project_3)s::VARCHAR
   AND spans.start_ns >= %(start_ns_1)s::BIGINT
   AND spans.start_ns <= %(start_ns_2)s::BIGINT
   AND spans.trace_id IN (
-    SELECT DISTINCT spans_2.trace_id
+    SELECT spans_2.trace_id
     FROM spans AS spans_2
     WHERE spans_2.project = %(project_2)s::VARCHAR
       AND spans_2.user_id = %(user_id_1)s::VARCHAR)

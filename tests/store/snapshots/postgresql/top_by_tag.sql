@@ -58,7 +58,7 @@ WHERE spans.project = %(project_1)s::VARCHAR
   AND spans.start_ns >= %(start_ns_1)s::BIGINT
   AND spans.start_ns <= %(start_ns_2)s::BIGINT
   AND spans.trace_id IN (
-    SELECT DISTINCT spans_1.trace_id
+    SELECT spans_1.trace_id
     FROM spans AS spans_1
     WHERE spans_1.project = %(project_2)s::VARCHAR
       AND coalesce((CAST(spans_1.tags AS JSONB) ? %(param_8)s::VARCHAR), false))
@@ -83,7 +83,7 @@ WHERE spans.project = %(project_1)s::VARCHAR
   AND spans.start_ns >= %(start_ns_1)s::BIGINT
   AND spans.start_ns <= %(start_ns_2)s::BIGINT
   AND (spans.trace_id IN (
-        SELECT DISTINCT spans_1.trace_id
+        SELECT spans_1.trace_id
         FROM spans AS spans_1
         WHERE spans_1.project = %(project_2)s::VARCHAR
           AND coalesce((CAST(spans_1.tags AS JSONB) ? %(param_8)s::VARCHAR), false)) OR coalesce((CAST(spans.request_tags AS JSONB) ->> %(param_9)s::VARCHAR) = %(param_10)s::VARCHAR, false))
