@@ -23,7 +23,8 @@ WITH `traces` AS (
       min(`spans_1`.`start_ns`) AS `trace_start`
     FROM `spans` AS `spans_1`
     WHERE `spans_1`.`project` = %(project_2)s
-      AND `spans_1`.`start_ns` >= %(start_ns_2)s
+      AND `spans_1`.`start_ns` >= %(start_ns_3)s
+      AND `spans_1`.`start_ns` <= %(start_ns_4)s
       AND `spans_1`.`trace_id` IN (
         SELECT `spans_2`.`trace_id`
         FROM `spans` AS `spans_2`
@@ -60,6 +61,7 @@ FROM (
     WHERE `spans`.`project` = %(project_1)s
       AND coalesce(`spans`.`environment`, %(coalesce_3)s) IN (%(coalesce_4_1)s, %(coalesce_4_2)s)
       AND `spans`.`start_ns` >= %(start_ns_1)s
+      AND `spans`.`start_ns` <= %(start_ns_2)s
       AND `spans`.`trace_id` IN (
         SELECT `traces`.`of_trace`
         FROM `traces`)

@@ -22,23 +22,24 @@ WITH traces AS (
     SELECT spans_1.trace_id AS of_trace,
       min(spans_1.start_ns) AS trace_start
     FROM spans AS spans_1
-    WHERE spans_1.project = $6
-      AND spans_1.start_ns >= $7
+    WHERE spans_1.project = $7
+      AND spans_1.start_ns >= $8
+      AND spans_1.start_ns <= $9
       AND spans_1.trace_id IN (
         SELECT spans_2.trace_id
         FROM spans AS spans_2
-        WHERE spans_2.project = $8
-          AND spans_2.user_id = $9)
+        WHERE spans_2.project = $10
+          AND spans_2.user_id = $11)
       AND spans_1.trace_id IN (
         SELECT spans_3.trace_id
         FROM spans AS spans_3
-        WHERE spans_3.project = $10
-          AND coalesce(spans_3.trace_name, CASE WHEN (spans_3.parent_span_id IS NULL) THEN spans_3.name END) = $11)
+        WHERE spans_3.project = $12
+          AND coalesce(spans_3.trace_name, CASE WHEN (spans_3.parent_span_id IS NULL) THEN spans_3.name END) = $13)
     GROUP BY spans_1.trace_id
-    HAVING arg_min(spans_1.user_id, row(spans_1.parent_span_id IS NOT NULL, spans_1.start_ns, spans_1.span_id)) FILTER (WHERE spans_1.user_id IS NOT NULL) = $12
-      AND coalesce(arg_min(spans_1.trace_name, row(spans_1.parent_span_id IS NOT NULL, spans_1.start_ns, spans_1.span_id)) FILTER (WHERE spans_1.trace_name IS NOT NULL), arg_min(CASE WHEN (spans_1.parent_span_id IS NULL) THEN spans_1.name END, row(spans_1.parent_span_id IS NOT NULL, spans_1.start_ns, spans_1.span_id)) FILTER (WHERE CASE WHEN (spans_1.parent_span_id IS NULL) THEN spans_1.name END IS NOT NULL)) = $13
-      AND max(CASE WHEN coalesce(list_contains(from_json(spans_1.tags, '["VARCHAR"]'), $14), false) THEN $15 ELSE $16 END) = $17
-      AND arg_min(coalesce(spans_1.environment, $18), row(spans_1.start_ns, spans_1.span_id)) FILTER (WHERE coalesce(spans_1.environment, $18) IS NOT NULL) IN ($24, $25))
+    HAVING arg_min(spans_1.user_id, row(spans_1.parent_span_id IS NOT NULL, spans_1.start_ns, spans_1.span_id)) FILTER (WHERE spans_1.user_id IS NOT NULL) = $14
+      AND coalesce(arg_min(spans_1.trace_name, row(spans_1.parent_span_id IS NOT NULL, spans_1.start_ns, spans_1.span_id)) FILTER (WHERE spans_1.trace_name IS NOT NULL), arg_min(CASE WHEN (spans_1.parent_span_id IS NULL) THEN spans_1.name END, row(spans_1.parent_span_id IS NOT NULL, spans_1.start_ns, spans_1.span_id)) FILTER (WHERE CASE WHEN (spans_1.parent_span_id IS NULL) THEN spans_1.name END IS NOT NULL)) = $15
+      AND max(CASE WHEN coalesce(list_contains(from_json(spans_1.tags, '["VARCHAR"]'), $16), false) THEN $17 ELSE $18 END) = $19
+      AND arg_min(coalesce(spans_1.environment, $20), row(spans_1.start_ns, spans_1.span_id)) FILTER (WHERE coalesce(spans_1.environment, $20) IS NOT NULL) IN ($26, $27))
 SELECT days.day_start,
   days.model_label,
   days.observation_count,
@@ -49,7 +50,7 @@ SELECT days.day_start,
   days.cost_sum
 FROM (
     SELECT CAST((spans.start_ns // 1000000000) - ((spans.start_ns // 1000000000) % 86400) AS BIGINT) AS day_start,
-      CASE WHEN (spans.role IN ($20, $21)) THEN coalesce(spans.response_model, spans.request_model) END AS model_label,
+      CASE WHEN (spans.role IN ($22, $23)) THEN coalesce(spans.response_model, spans.request_model) END AS model_label,
       count(*) AS observation_count,
       count(DISTINCT spans.trace_id) AS trace_count,
       sum(CASE WHEN (spans.counted = true) THEN spans.input_tokens END) AS input_sum,
@@ -58,8 +59,9 @@ FROM (
       sum(CASE WHEN (CASE WHEN (spans.counted = true) THEN coalesce(spans.cost_reported, spans.cost_computed) END < 64) THEN CAST(CASE WHEN (spans.counted = true) THEN coalesce(spans.cost_reported, spans.cost_computed) END AS NUMERIC(38, 12)) ELSE CAST(CAST(CASE WHEN (spans.counted = true) THEN coalesce(spans.cost_reported, spans.cost_computed) END AS TEXT) AS NUMERIC(38, 12)) END) AS cost_sum
     FROM spans
     WHERE spans.project = $3
-      AND coalesce(spans.environment, $4) IN ($22, $23)
+      AND coalesce(spans.environment, $4) IN ($24, $25)
       AND spans.start_ns >= $5
+      AND spans.start_ns <= $6
       AND spans.trace_id IN (
         SELECT traces.of_trace
         FROM traces)
@@ -76,5 +78,5 @@ FROM (
       NULL AS anon__4
     FROM traces
     GROUP BY 1) AS days
-LIMIT $19
+LIMIT $21
 ;

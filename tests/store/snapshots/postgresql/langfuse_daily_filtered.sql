@@ -17,7 +17,8 @@ WITH traces AS (
       min(spans_1.start_ns) AS trace_start
     FROM spans AS spans_1
     WHERE spans_1.project = %(project_2)s::VARCHAR
-      AND spans_1.start_ns >= %(start_ns_2)s::BIGINT
+      AND spans_1.start_ns >= %(start_ns_3)s::BIGINT
+      AND spans_1.start_ns <= %(start_ns_4)s::BIGINT
       AND spans_1.trace_id IN (
         SELECT spans_2.trace_id
         FROM spans AS spans_2
@@ -54,6 +55,7 @@ FROM (
     WHERE spans.project = %(project_1)s::VARCHAR
       AND coalesce(spans.environment, %(coalesce_3)s::VARCHAR) IN (%(coalesce_4_1)s::VARCHAR, %(coalesce_4_2)s::VARCHAR)
       AND spans.start_ns >= %(start_ns_1)s::BIGINT
+      AND spans.start_ns <= %(start_ns_2)s::BIGINT
       AND spans.trace_id IN (
         SELECT traces.of_trace
         FROM traces)
