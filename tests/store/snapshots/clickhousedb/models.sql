@@ -10,7 +10,7 @@ SELECT coalesce(`spans`.`provider`, %(coalesce_1)s) AS `provider_name`,
   CASE WHEN isNaN(arrayElement(quantilesExactInclusive(0.95)(toFloat64(`spans`.`end_ns` - `spans`.`start_ns`)), %(arrayElement_2)s)) THEN NULL ELSE arrayElement(quantilesExactInclusive(0.95)(toFloat64(`spans`.`end_ns` - `spans`.`start_ns`)), %(arrayElement_2)s) END AS `latency_95`,
   CASE WHEN isNaN(arrayElement(quantilesExactInclusive(0.5)(toFloat64(`spans`.`ttft_ns`)), %(arrayElement_3)s)) THEN NULL ELSE arrayElement(quantilesExactInclusive(0.5)(toFloat64(`spans`.`ttft_ns`)), %(arrayElement_3)s) END AS `first_token_50`,
   CASE WHEN isNaN(arrayElement(quantilesExactInclusive(0.95)(toFloat64(`spans`.`ttft_ns`)), %(arrayElement_4)s)) THEN NULL ELSE arrayElement(quantilesExactInclusive(0.95)(toFloat64(`spans`.`ttft_ns`)), %(arrayElement_4)s) END AS `first_token_95`,
-  sum(CASE WHEN (coalesce(`spans`.`cost_reported`, `spans`.`cost_computed`) IS NULL) THEN %(param_3)s ELSE %(param_4)s END) AS `unpriced_count`
+  sum(CASE WHEN (coalesce(`spans`.`cost_reported`, `spans`.`cost_computed`) IS NULL AND (`spans`.`input_tokens` IS NOT NULL OR `spans`.`output_tokens` IS NOT NULL)) THEN %(param_3)s ELSE %(param_4)s END) AS `unpriced_count`
 FROM `spans`
 WHERE `spans`.`project` = %(project_1)s
   AND `spans`.`counted` = true

@@ -10,7 +10,7 @@ SELECT coalesce(spans.provider, $1) AS provider_name,
   quantile_cont(spans.end_ns - spans.start_ns, 0.95) AS latency_95,
   quantile_cont(spans.ttft_ns, 0.5) AS first_token_50,
   quantile_cont(spans.ttft_ns, 0.95) AS first_token_95,
-  sum(CASE WHEN (coalesce(spans.cost_reported, spans.cost_computed) IS NULL) THEN $5 ELSE $6 END) AS unpriced_count
+  sum(CASE WHEN (coalesce(spans.cost_reported, spans.cost_computed) IS NULL AND (spans.input_tokens IS NOT NULL OR spans.output_tokens IS NOT NULL)) THEN $5 ELSE $6 END) AS unpriced_count
 FROM spans
 WHERE spans.project = $7
   AND spans.counted = true

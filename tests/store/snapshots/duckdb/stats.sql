@@ -24,7 +24,7 @@ SELECT count(*) AS call_count,
   quantile_cont(spans.end_ns - spans.start_ns, 0.95) AS latency_95,
   quantile_cont(spans.ttft_ns, 0.5) AS first_token_50,
   quantile_cont(spans.ttft_ns, 0.95) AS first_token_95,
-  sum(CASE WHEN (coalesce(spans.cost_reported, spans.cost_computed) IS NULL) THEN $3 ELSE $4 END) AS unpriced_count
+  sum(CASE WHEN (coalesce(spans.cost_reported, spans.cost_computed) IS NULL AND (spans.input_tokens IS NOT NULL OR spans.output_tokens IS NOT NULL)) THEN $3 ELSE $4 END) AS unpriced_count
 FROM spans
 LEFT OUTER JOIN (
     SELECT spans_1.trace_id AS of_trace,

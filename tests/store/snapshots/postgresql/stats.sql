@@ -18,7 +18,7 @@ SELECT count(*) AS call_count,
   (percentile_cont(ARRAY[0.95]::double precision[]) WITHIN GROUP (ORDER BY CAST(spans.end_ns - spans.start_ns AS DOUBLE PRECISION)))[%(param_4)s::INTEGER] AS latency_95,
   (percentile_cont(ARRAY[0.5]::double precision[]) WITHIN GROUP (ORDER BY CAST(spans.ttft_ns AS DOUBLE PRECISION)))[%(param_5)s::INTEGER] AS first_token_50,
   (percentile_cont(ARRAY[0.95]::double precision[]) WITHIN GROUP (ORDER BY CAST(spans.ttft_ns AS DOUBLE PRECISION)))[%(param_6)s::INTEGER] AS first_token_95,
-  sum(CASE WHEN (coalesce(spans.cost_reported, spans.cost_computed) IS NULL) THEN %(param_7)s::INTEGER ELSE %(param_8)s::INTEGER END) AS unpriced_count
+  sum(CASE WHEN (coalesce(spans.cost_reported, spans.cost_computed) IS NULL AND (spans.input_tokens IS NOT NULL OR spans.output_tokens IS NOT NULL)) THEN %(param_7)s::INTEGER ELSE %(param_8)s::INTEGER END) AS unpriced_count
 FROM spans
 LEFT OUTER JOIN (
     SELECT spans_1.trace_id AS of_trace,
