@@ -12,7 +12,7 @@ WITH RECURSIVE `kin` AS (
         WHERE `spans_4`.`project` = %(project_4)s
           AND `spans_4`.`agent_name` IS NOT NULL
           AND `spans_4`.`trace_id` IN (
-            SELECT DISTINCT `spans_5`.`trace_id`
+            SELECT `spans_5`.`trace_id`
             FROM `spans` AS `spans_5`
             WHERE `spans_5`.`project` = %(project_5)s
               AND `spans_5`.`counted` = true
@@ -95,7 +95,7 @@ WITH RECURSIVE `kin` AS (
         WHERE `spans_4`.`project` = %(project_4)s
           AND `spans_4`.`agent_name` IS NOT NULL
           AND `spans_4`.`trace_id` IN (
-            SELECT DISTINCT `spans_5`.`trace_id`
+            SELECT `spans_5`.`trace_id`
             FROM `spans` AS `spans_5`
             WHERE `spans_5`.`project` = %(project_5)s
               AND `spans_5`.`counted` = true
