@@ -50,7 +50,7 @@ class Dialect(NamedTuple):
     ``fingerprints`` are attribute keys (or prefixes ending in ``*``) that tell it when the scope does not; the lowest
     ``order`` wins. ``exclusive_cache`` names scopes (same patterns) whose input counts exclude cached tokens, and
     ``exclusive_providers`` limits that to some providers. ``raw_cache`` marks dialects that pass the provider's raw
-    number on, so that arithmetic must decide; ``exclusive_reasoning`` those whose output count leaves reasoning tokens out.
+    number on, so that arithmetic must decide; ``exclusive_reasoning`` scopes whose output count leaves reasoning tokens out.
     ``thoughts_in_total`` names scopes (same patterns) where nothing but the total includes these.
     ``content`` lists attribute keys, ``content_prefixes`` their beginnings,
     and ``content_events`` event names whose attributes hold message content. ``parameters`` are attributes with an object of
@@ -68,7 +68,7 @@ class Dialect(NamedTuple):
     exclusive_cache: tuple[str, ...] = ()
     exclusive_providers: frozenset[str] = frozenset()
     raw_cache: bool = False
-    exclusive_reasoning: bool = False
+    exclusive_reasoning: tuple[str, ...] = ()
     thoughts_in_total: tuple[str, ...] = ()
     provider: str | None = None
     content: tuple[str, ...] = ()

@@ -480,6 +480,8 @@ class Walk:
         row[_DIALECT] = dialect.name
         decision = roles.decide(row, name, scope, dialect.name, plan.typed)
         role = decision.role
+        if decision.rule == roles.NAMED:
+            row[_REQUEST_MODEL] = values.text(name.partition(" ")[2])
         if row[_PROVIDER] is not None:
             row[_INFERRED] = False
         elif role in CALL_ROLES:

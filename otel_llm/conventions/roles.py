@@ -181,6 +181,9 @@ KNOWN_NAMES: dict[str, tuple[str, str, str | None]] = {
 }
 """Span names that tell a call where no attribute does: dialect it belongs to (for the rule's name), role, operation."""
 
+NAMED: Final = "span name: operation and model"
+"""Rule of a call that nothing but its name tells; the model is the rest of the name."""
+
 STREAM_OPENERS: Final = frozenset({"logfire.openai", "logfire.anthropic"})
 """Scopes whose span of a streamed call ends at the response headers, without usage: the log of the stream's end is the call."""
 
@@ -299,6 +302,12 @@ def _no_usage(row: list[Any]) -> bool:
 
 
 def _by_shape(row: list[Any], name: str, scope: str, dialect: str) -> Decision:
+    if dialect == "openlit" and row[_REQUEST_MODEL] is None:
+        # A failed call of some of its instrumentations has no attribute at all, only the name "chat MODEL".
+        word, _, model = name.partition(" ")
+        told = _BY_OPERATION.get(word)
+        if model and told is not None and told.role in (GENERATION, EMBEDDING):
+            return told._replace(rule=NAMED)
     known = KNOWN_NAMES.get(name)
     if known and (known[0] == dialect or (known[0] != "langdb" and (row[_REQUEST_MODEL] or not _no_usage(row)))):
         return Decision(known[1], known[2], f"span name of {known[0]}")

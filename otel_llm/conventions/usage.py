@@ -28,6 +28,11 @@ def _leaves_cache_out(row: list[Any], dialect: Dialect, tokens_in: int, tokens_o
     return dialect.raw_cache and total is not None and bool(total == tokens_in + (tokens_out or 0) + cached)
 
 
+def _leaves_reasoning_out(row: list[Any], dialect: Dialect) -> bool:
+    scope = row[_SCOPE] or ""
+    return any(matches(pattern, scope) for pattern in dialect.exclusive_reasoning)
+
+
 _verdicts: dict[tuple[str, str | None, str | None], bool] = {}
 MAX_VERDICTS: Final = 4096
 
@@ -108,7 +113,7 @@ def _normalise(row: list[Any], dialect: Dialect, role: str, drop: Callable[[str]
         elif cached > tokens_in or (row[_SHAPE] is None and _leaves_cache_out(row, dialect, tokens_in, tokens_out, cached)):
             tokens_in += cached
             notes.append("exclusive_cache")
-    if reasoning and (tokens_out is None or reasoning > tokens_out or dialect.exclusive_reasoning):
+    if reasoning and (tokens_out is None or reasoning > tokens_out or _leaves_reasoning_out(row, dialect)):
         # Providers that count thoughts apart (Gemini) give more of them than of output.
         tokens_out = (tokens_out or 0) + reasoning
         notes.append("exclusive_reasoning")

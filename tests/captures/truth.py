@@ -197,7 +197,7 @@ def _models(calls: Iterable[Call], found: Iterable[Attribute]) -> list[Json]:
     Inside of what the model answered (content, which need not be read) it may be known by either.
     """
     values = {(bool(CONTENT.search(each.key)), each.value) for each in found if "model" in each.key.lower()}
-    told = {value for _, value in values if isinstance(value, str)}
+    told = {value for _, value in values if isinstance(value, str)} | {each.span.name.partition(" ")[2] for each in found}
     names: Counter[tuple[str, ...]] = Counter()
     for call in calls:
         if not told & {call.model, call.served}:  # a part of the name, or nothing

@@ -69,7 +69,7 @@ GEMINI_CLI = Dialect(
     fingerprints=("gemini_cli.*", "thoughts_token_count"),
     provider="gcp.gemini",
     # Thoughts are not inside output_token_count.
-    exclusive_reasoning=True,
+    exclusive_reasoning=("*",),
     sources=(
         Source("cache_read_tokens", 140, "cached_content_token_count"),
         Source("reasoning_tokens", 100, "thoughts_token_count"),

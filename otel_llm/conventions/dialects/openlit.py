@@ -11,6 +11,7 @@ OPENLIT = Dialect(
     # Seen in its exports: 220 reported of 1,500 true input tokens, the rest cached (CONVENTIONS 7.5).
     exclusive_cache=("*",),
     exclusive_providers=frozenset({"anthropic", "aws.bedrock"}),
+    exclusive_reasoning=("openlit.instrumentation.google_ai_studio*",),
     sources=(
         Source("cost", 20, "gen_ai.usage.cost"),
         Source("total_tokens", 60, "gen_ai.client.token.usage"),

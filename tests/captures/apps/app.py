@@ -49,7 +49,7 @@ FLUSH: list[Callable[[], Any]] = []
 
 def run(scenarios: dict[str, Callable[[], Any]]) -> None:
     """Runs the scenarios that the command line names, each flushed; the caller says by a line when the next may start."""
-    from opentelemetry import trace
+    from opentelemetry import _logs, trace
 
     loop = asyncio.new_event_loop()  # one for all: clients keep connections of it
     for name in sys.argv[1].split(","):
@@ -60,7 +60,8 @@ def run(scenarios: dict[str, Callable[[], Any]]) -> None:
         except Exception:  # the other scenarios shall run
             traceback.print_exc()
             print(f"FAILED {name}", flush=True)
-        for flush in (*FLUSH, getattr(trace.get_tracer_provider(), "force_flush", int)):
+        providers = (trace.get_tracer_provider(), _logs.get_logger_provider())
+        for flush in (*FLUSH, *(getattr(provider, "force_flush", int) for provider in providers)):
             flush()
         print(f"DONE {name}", flush=True)
         sys.stdin.readline()
