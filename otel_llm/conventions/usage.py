@@ -79,6 +79,17 @@ def normalise(row: list[Any], dialect: Dialect, role: str, drop: Callable[[str],
             row[_WRITE_1H] = None
         return
     if (
+        read
+        and tokens_in is not None
+        and read <= tokens_in
+        and tokens_out is not None
+        and not (write or reasoning or total or row[_MODALITY] or row[_SHAPE])
+        and row[_WRITE_1H] is None
+        and row[_WRITE_5M] is None
+        and not (row[_INCLUSIVE] is None and is_exclusive(dialect, row[_SCOPE], row[_PROVIDER]))
+    ):
+        return  # cached tokens that are part of the input already: by far the most calls that have any
+    if (
         tokens_in is None
         and tokens_out is None
         and not (total or read or write or reasoning or row[_MODALITY] or row[_WRITE_1H])
