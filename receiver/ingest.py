@@ -16,8 +16,9 @@ from otel_llm.otlp.decode import Encoding, decode_reporting
 from otel_llm.otlp.inflate import inflate
 from otel_llm.otlp.signals import SIGNALS, Signal, SignalName
 
-_WORKERS = 4
-"""Threads that decode and extract. No thread waits for a commit, so more of them would only take turns at the interpreter."""
+_WORKERS = 2
+"""Threads that decode and extract. No thread waits for a commit, so more of them would only take turns at the interpreter, and
+the writer, which every request waits for, gets a smaller share of it; with a single one, all would wait for a 100 MB body."""
 _AT_ONCE_BYTES = 4_096
 """A body up to this size is decoded where it arrived: handing it to a thread and back costs more than its few spans."""
 _MESSAGE_LIMIT = 16 * 1024
