@@ -39,10 +39,11 @@ def resolve(
     if not batch.size:
         return Resolution(Change(), set())
     stored = _Stored(session, min(batch["start_ns"]) - margin_ns, max(batch["start_ns"]) + margin_ns)
-    stored.load(traces, responses_of(batch))
+    responses = responses_of(batch)
+    stored.load(traces, responses)
     keys: list[SpanKey] = list(zip(batch["project"], batch["trace_id"], batch["span_id"], strict=True))
     insert, replace, duplicates = _exactly_once(batch, keys, stored.by_key)
-    changed = _count(batch, keys, [*insert, *replace], stored, reprice)
+    changed = _count(batch, keys, [*insert, *replace], responses, stored, reprice)
     if len(insert) == batch.size:
         return Resolution(Change(insert=batch, replace=changed), set())
     replacements = batch.take(replace)
@@ -91,6 +92,8 @@ class _Stored:
 
 def responses_of(batch: SpanBatch) -> set[ResponseKey]:
     """The (project, response id) of the calls of a batch."""
+    if CALL_ROLES.issuperset(batch["role"]) and all(batch["response_id"]):
+        return set(zip(batch["project"], batch["response_id"], strict=True))
     return {
         (project, response_id)
         for project, response_id, role in zip(batch["project"], batch["response_id"], batch["role"], strict=True)
@@ -141,13 +144,16 @@ def _exactly_once(
     return insert, replace, duplicates
 
 
-def _count(batch: SpanBatch, keys: list[SpanKey], rows: list[int], stored: _Stored, reprice: Repricer) -> SpanBatch:
-    """Writes counting decisions into the batch's rows; returns the stored rows that change, in full."""
+def _count(
+    batch: SpanBatch, keys: list[SpanKey], rows: list[int], responses: set[ResponseKey], stored: _Stored, reprice: Repricer
+) -> SpanBatch:
+    """Writes counting decisions into the batch's rows; returns the stored rows that change, in full. ``responses`` are those
+    of the batch."""
     roles = batch["role"]
-    calls = [row for row in rows if roles[row] in CALL_ROLES]
+    calls = rows if CALL_ROLES.issuperset(roles) else [row for row in rows if roles[row] in CALL_ROLES]
     constants: set[ResponseKey] = set()
     contested: set[TraceKey] = set()
-    if not _all_apart(batch, calls, stored.by_key):
+    if len(rows) < batch.size or len(responses) < len(calls) or not _apart(batch, stored.by_key):
         constants = _constants(batch, keys, calls, stored)
         contested = _contested(batch, keys, calls, stored.by_key, constants)
     if "filled" in batch.columns:
@@ -169,16 +175,12 @@ def _count(batch: SpanBatch, keys: list[SpanKey], rows: list[int], stored: _Stor
     return _Copies(batch, in_batch, fetched, in_fetched).settle(decisions, reprice)
 
 
-def _all_apart(batch: SpanBatch, calls: Sequence[int], stored: dict[SpanKey, SlimSpan]) -> bool:
-    """True when no call can be a copy of another: none is stored, and each has a response id of its own."""
+def _apart(batch: SpanBatch, stored: dict[SpanKey, SlimSpan]) -> bool:
+    """True when no call of a batch, each with a response id of its own, can be a copy of another: none is stored, and none
+    may be a server's view of one."""
     if any(slim.is_call for slim in stored.values()):
         return False
-    response_ids, projects = batch["response_id"], batch["project"]
-    named = {(projects[row], response_ids[row]) for row in calls}
-    if len(named) < len(calls) or any(response_id is None for _, response_id in named):
-        return False
-    kinds, scopes = batch["kind"], batch["scope_name"]
-    return not any(may_mirror(kind, scope) for kind, scope in {(kinds[row], scopes[row]) for row in calls})
+    return not any(may_mirror(kind, scope) for kind, scope in set(zip(batch["kind"], batch["scope_name"], strict=True)))
 
 
 def _constants(batch: SpanBatch, keys: list[SpanKey], calls: list[int], stored: _Stored) -> set[ResponseKey]:
