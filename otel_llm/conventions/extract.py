@@ -166,12 +166,21 @@ class _Bases(dict[tuple[bytes, ContentPolicy], Base]):
         super().__init__()
         self.memory = Memory()
 
+    def known(self, key: tuple[bytes, ContentPolicy]) -> Base | None:
+        """A resource that was seen before."""
+        if self.memory.full:
+            self._forget()
+        return self.get(key)
+
     def add(self, key: tuple[bytes, ContentPolicy], row: list[Any], ranks: dict[int, int]) -> Base:
-        if len(self) >= MAX_RESOURCES or self.memory.full:
-            self.clear()
-            self.memory = Memory()
+        if len(self) >= MAX_RESOURCES:
+            self._forget()
         base = self[key] = Base(row, ranks, self.memory)
         return base
+
+    def _forget(self) -> None:
+        self.clear()
+        self.memory = Memory()
 
 
 _bases: Final = _Bases()
@@ -235,7 +244,7 @@ class Walk:
     def resource(self, encoded_resource: bytes) -> Base:
         """The row that spans of a resource start from."""
         key = (encoded_resource, self._content)
-        known = _bases.get(key)
+        known = _bases.known(key)
         if known is not None:
             return known
         values_before = self._values.total()

@@ -11,6 +11,7 @@ the ordinary (an unreadable value, a count of zero, an event) goes back to it. W
 spans that were read there.
 """
 
+import threading
 from collections.abc import Callable, Iterable, Mapping
 from operator import itemgetter
 from typing import Any, Final, NamedTuple
@@ -21,7 +22,7 @@ from otel_llm.conventions.content import Guard
 from otel_llm.conventions.routes import WIDE, Plan
 from otel_llm.conventions.slots import SLOT
 from otel_llm.conventions.values import BadValueError
-from otel_llm.conventions.wire import read_pair, value_at
+from otel_llm.conventions.wire import MAX_PAIR_BYTES, read_pair, value_at
 
 VARYING_AFTER: Final = 24
 """Different values of an attribute after which it is taken as varying."""
@@ -31,10 +32,11 @@ MAX_STENCILS: Final = 512
 """Stencils of a shape. More come of many attributes with a few values each: then the busiest of them varies."""
 MAX_MISSES: Final = 4096
 """Spans of a shape without a stencil, more than those with one, after which it is given up."""
-MAX_STENCILS_IN_ALL: Final = 8192
-"""Stencils in the process, about 3 kB each; beyond that all is learned anew."""
+MAX_BYTES: Final = 64 << 20
+"""Bytes of the shapes and stencils in the process, by estimate; beyond that all is learned anew. A stencil of 18 attributes
+takes about 4 kB."""
 MAX_CELLS: Final = 65_536
-"""Values of varying attributes remembered in the process, a few hundred bytes each."""
+"""Values of varying attributes remembered in the process, each of at most 256 bytes."""
 MAX_COLUMN_CELLS: Final = 1024
 """Values remembered of one attribute; ids never come again and only pass through."""
 
@@ -71,6 +73,11 @@ _FREE_GATHERED: Final = frozenset(SLOT[name] for name in ("ttft", "first_token_a
 """The same for fields that collect several sources."""
 _COUNTED: Final = tuple(SLOT[name] for name in _MEASURED)
 
+_BYTES_OF_STENCIL: Final = 2000
+"""Its row and lists; the texts in it are counted."""
+_BYTES_OF_KEY: Final = 1000
+"""An attribute of a shape: digests of the values that were seen."""
+
 _encode: Final = msgspec.json.Encoder().encode
 _NUL: Final = "\\u0000"
 
@@ -85,18 +92,30 @@ class Target(NamedTuple):
 
 Cell = tuple[str, tuple[tuple[int, Any], ...]]
 """One value of a varying attribute: its piece of the JSON text, and slots with what they hold."""
+_DROPPED: Final[Cell] = ("", ())
+"""Every value of message content."""
 
 
 class Column:
     """One varying attribute of a shape."""
 
-    __slots__ = ("_head", "_memory", "_prefix", "_treat", "cells", "targets")
+    __slots__ = ("_head", "_kept", "_key", "_memory", "_prefix", "_treat", "cells", "targets")
 
     def __init__(
-        self, head: bytes, key: str, targets: tuple[Target, ...], treat: Callable[[Any], Any] | None, memory: "Memory"
+        self,
+        head: bytes,
+        key: str,
+        targets: tuple[Target, ...],
+        treat: Callable[[Any], Any] | None,
+        memory: "Memory",
+        *,
+        kept: bool,
     ) -> None:
-        """``head`` are the encoded key's bytes; ``treat`` is what the guard does to the attribute's values."""
+        """``head`` are the encoded key's bytes; ``treat`` is what the guard does to the attribute's values; those of an
+        attribute that is not ``kept`` need only be readable."""
         self._head = head
+        self._key = key
+        self._kept = kept
         self._prefix = _encode(key).decode() + ":"
         self.targets = targets
         self._treat = treat
@@ -111,9 +130,11 @@ class Column:
         value = value_at(encoded, len(head))
         if value is None:
             pair = read_pair(encoded)
-            if pair is None or pair[1] is None:
+            if pair is None or pair[0] != self._key or pair[1] is None:
                 return None
             value = pair[1]
+        if not self._kept:
+            return _DROPPED
         text = _encode(value).decode()
         if _NUL in text:  # before the treatment: what is hashed is the clean text
             return None
@@ -130,6 +151,8 @@ class Column:
                 return None
             fed.append((slot, found if gathered is None else [(*gathered, found)]))
         cell = (self._prefix + text, tuple(fed))
+        if len(encoded) > MAX_PAIR_BYTES:
+            return cell
         memory = self._memory
         if len(self.cells) >= MAX_COLUMN_CELLS or memory.cells >= MAX_CELLS:
             memory.forget(self.cells)
@@ -151,7 +174,21 @@ class Stencil(NamedTuple):
 class Shape:
     """All spans of one resource and scope whose attributes have the same keys in the same order."""
 
-    __slots__ = ("_memory", "_ranks", "_seen", "counts", "keys", "misses", "pick", "places", "plan", "stencils", "varying")
+    __slots__ = (
+        "_bytes",
+        "_learning",
+        "_memory",
+        "_ranks",
+        "_seen",
+        "counts",
+        "keys",
+        "misses",
+        "pick",
+        "places",
+        "plan",
+        "stencils",
+        "varying",
+    )
 
     def __init__(self, keys: tuple[str, ...], plan: Plan, ranks: Mapping[int, int], memory: "Memory") -> None:
         """``ranks`` are those of what the resource fed."""
@@ -159,10 +196,13 @@ class Shape:
         self.plan = plan
         self._ranks = ranks
         self._memory = memory
-        self._seen: list[set[bytes] | None] = [set() for _ in keys]
+        self._learning = threading.Lock()
+        self._seen: list[set[int] | None] = [set() for _ in keys]
+        """Digests of the values of each attribute; None for one that varies."""
         self.varying: tuple[tuple[int, int, dict[bytes, Cell], Column], ...] = ()
         """Attribute's place, its piece's place, cells, column."""
         self.stencils: dict[Any, Stencil] = {}
+        self._bytes = 0
         self.misses = 0
         self.counts: tuple[int, ...] = ()
         """Slots of token counts that vary: whether one is zero decides more than its field."""
@@ -177,26 +217,32 @@ class Shape:
         self.misses += 1
         if self.misses > MAX_MISSES:
             return False
-        if len(self.stencils) >= MAX_STENCILS:
-            self._free_the_busiest(attributes, guard)
-            return False
-        for place, (encoded, seen) in enumerate(zip(attributes, self._seen, strict=True)):
-            if seen is not None and len(seen) <= VARYING_AFTER:
-                seen.add(encoded)
-                if len(seen) > VARYING_AFTER:
-                    self._vary(place, encoded, guard)
+        # One thread at a time: what varies and what is picked as fixed must never come from two of them.
+        with self._learning:
+            if len(self.stencils) >= MAX_STENCILS:
+                self._free_the_busiest(attributes, guard)
+                return False
+            for place, (encoded, seen) in enumerate(zip(attributes, self._seen, strict=True)):
+                if seen is not None and len(seen) <= VARYING_AFTER:
+                    seen.add(hash(encoded))
+                    if len(seen) > VARYING_AFTER:
+                        self._vary(place, encoded, guard)
         return True
 
     def _free_the_busiest(self, attributes: list[bytes], guard: Guard | None) -> None:
         """Makes the attribute with the most values vary, or starts anew."""
-        self.stencils.clear()
+        self._forget()
         fixed = [(len(seen), place) for place, seen in enumerate(self._seen) if seen is not None and len(seen) > 1]
         for _, place in sorted(fixed, reverse=True):
             if self._vary(place, attributes[place], guard):
                 return
 
     def _vary(self, place: int, encoded: bytes, guard: Guard | None) -> bool:
-        """Makes an attribute vary; False when its value decides more than its own fields."""
+        """Makes an attribute vary; False when its value decides more than its own fields.
+
+        The order below is what lets others read without the lock: whoever picks the new fixed attributes sees the new
+        varying ones, and a stencil of before has the value of the attribute in its key.
+        """
         key = self.keys[place]
         head = encoded[: encoded[1] + 2]
         targets = self._targets(key)
@@ -204,16 +250,21 @@ class Shape:
             return False
         treat = guard.treatment(key) if guard is not None else None
         self._seen[place] = None
-        column = Column(head, key, targets, treat, self._memory)
         piece = self.places.get(place, -1)
+        column = Column(head, key, targets, treat, self._memory, kept=piece >= 0)
         self.varying = (*self.varying, (place, piece, column.cells, column))
         fed = {target.slot for _, _, _, each in self.varying for target in each.targets}
         self.counts = tuple(slot for slot in _COUNTED if slot in fed)
         places = {entry[0] for entry in self.varying}
         self.pick = _picker(number for number in range(len(self.keys)) if number not in places)
-        self.stencils.clear()
+        self._forget()
         self._memory.columns.append(column.cells)
         return True
+
+    def _forget(self) -> None:
+        self.stencils.clear()
+        self._memory.bytes -= self._bytes
+        self._bytes = 0
 
     def _targets(self, key: str) -> tuple[Target, ...] | None:
         """What an attribute feeds in this shape; None when it must not vary."""
@@ -239,29 +290,41 @@ class Shape:
                 alone = [entry for entry in plan.gathers if entry[0] == slot]
                 if slot not in _FREE_GATHERED or len(alone) > 1:
                     return None
-                found.append(Target(slot, read, (rank, label if label is not None else key)))
+                found.append(Target(slot, read, (rank, label if label is not None else key.split("#", 1)[0])))
         return tuple(found)
 
     def keep(self, key: Any, row: list[Any], raw: dict[str, Any], role: str) -> None:
-        """Makes a stencil of a row that was read, up to what is measured; ``raw`` are its attributes as stored."""
+        """Makes a stencil of a row that was read, up to what is measured; ``raw`` are its attributes as stored.
+
+        Not of one that could not have been filled in itself: that a response id is missing, or no token was used, may have
+        decided what the span is.
+        """
+        memory = self._memory
+        if memory.full or key in self.stencils or any(not row[slot] for slot in self.counts):
+            return
         row = row[:]
         live = 0
-        for _, _, _, column in self.varying:
-            for target in column.targets:
-                row[target.slot] = None
-                live |= 1 << target.slot
+        for slot in {target.slot for _, _, _, column in self.varying for target in column.targets}:
+            if row[slot] is None:
+                return
+            row[slot] = None
+            live |= 1 << slot
         for slot, value in enumerate(row):
             if value is not None:
                 live |= 1 << slot
         pieces = [_encode({key: raw[key]})[1:-1].decode() for place, key in enumerate(self.keys) if place in self.places]
         self.stencils[key] = Stencil(row, pieces, live, role)
-        self._memory.stencils += 1
+        size = _BYTES_OF_STENCIL + sum(map(len, pieces)) + sum(map(len, key[-1]))
+        self._bytes += size
+        memory.bytes += size
 
 
 def _picker(places: Iterable[int]) -> Callable[[Any], Any]:
     """A function that takes the items at some places, however many."""
     listed = tuple(places)
-    return itemgetter(*listed) if listed else lambda _: ()
+    if len(listed) > 1:
+        return itemgetter(*listed)
+    return lambda items: tuple(items[place] for place in listed)
 
 
 class Family:
@@ -279,9 +342,11 @@ class Family:
         """The shape of a key order; None when there are too many already."""
         found = self._by_keys.get(keys)
         if found is None:
-            if len(self._by_keys) >= MAX_SHAPES or len(keys) > WIDE or plan.dialect.name == "spring_ai":
+            memory = self._memory
+            if len(self._by_keys) >= MAX_SHAPES or memory.full or len(keys) > WIDE or plan.dialect.name == "spring_ai":
                 return None
-            found = self._by_keys[keys] = Shape(keys, plan, self._ranks, self._memory)
+            memory.bytes += len(keys) * _BYTES_OF_KEY
+            found = self._by_keys[keys] = Shape(keys, plan, self._ranks, memory)
             self.by_width.setdefault(len(keys), []).append(found)
         return found
 
@@ -289,17 +354,18 @@ class Family:
 class Memory:
     """What is remembered of all shapes, so that it can be bounded."""
 
-    __slots__ = ("cells", "columns", "stencils")
+    __slots__ = ("bytes", "cells", "columns")
 
     def __init__(self) -> None:
         self.cells = 0
-        self.stencils = 0
+        self.bytes = 0
+        """Of all shapes and stencils."""
         self.columns: list[dict[bytes, Cell]] = []
 
     @property
     def full(self) -> bool:
         """True when all of it should be forgotten."""
-        return self.stencils >= MAX_STENCILS_IN_ALL
+        return self.bytes >= MAX_BYTES
 
     def forget(self, cells: dict[bytes, Cell]) -> None:
         """Empties one column, or all of them when there are too many cells."""

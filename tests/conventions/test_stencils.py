@@ -1,6 +1,8 @@
 """A span that is filled in from a stencil is, field by field, the span that is read on its own."""
 
 import random
+import sys
+import threading
 from typing import Any
 
 import pytest
@@ -15,6 +17,8 @@ from otel_llm.conventions import stencil
 from otel_llm.conventions.content import ContentPolicy
 from otel_llm.conventions.extract import extract_spans
 from otel_llm.conventions.extraction import Extraction
+from otel_llm.conventions.routes import plans_of
+from otel_llm.conventions.wire import trace_request
 from tests.conventions.corpus import SCENARIOS, Scenario
 from tests.conventions.otlp import NOW_NS, request, span
 from tests.conventions.test_properties import KEYS, SCOPES
@@ -39,7 +43,7 @@ ODD_TEXTS = [
 ODD_NUMBERS = [0, 1, 127, 128, 16_383, 16_384, -1, 2**62, 2**63 - 1]
 
 
-def both(message: ExportTraceServiceRequest, policy: ContentPolicy) -> tuple[Extraction, Extraction]:
+def both(message: Any, policy: ContentPolicy) -> tuple[Extraction, Extraction]:
     """A request read with stencils, learned from the same request, and without."""
     given: dict[str, Any] = {"project": "p", "key_id": "k", "now_ns": NOW_NS, "content": policy}
     extract_spans(message, **given)
@@ -172,5 +176,91 @@ def test_what_is_remembered_is_bounded() -> None:
     memory = extraction_module._bases.memory
     held = sum(len(cells) for cells in memory.columns)
     assert held <= stencil.MAX_CELLS
-    assert memory.stencils <= stencil.MAX_STENCILS_IN_ALL + stencil.MAX_STENCILS
     assert len(extraction_module._bases) <= extraction_module.MAX_RESOURCES
+
+
+def test_long_values_are_not_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    limit = 1 << 20
+    monkeypatch.setattr(extraction_module, "_bases", extraction_module._Bases())
+    monkeypatch.setattr(stencil, "MAX_BYTES", limit)
+    chance = random.Random(4)
+    for operation in ("chat", "text_completion"):
+        sent = {"gen_ai.operation.name": operation, "gen_ai.usage.input_tokens": 5, "app.note": "", "gen_ai.prompt": ""}
+        made = []
+        for number in range(120):
+            long = {"app.note": f"{number}" * 20_000, "gen_ai.prompt": f"{number}" * 20_000}
+            made.append(varied(span(sent | long), chance, set(sent)))
+        assert_equal(*both(request(*made, resource={"service.name": "long"}), ContentPolicy()))
+        memory = extraction_module._bases.memory
+        assert sum(len(encoded) for cells in memory.columns for encoded in cells) < limit
+        assert memory.bytes < 2 * limit
+
+
+def _spans(each: list[dict[str, Any]]) -> list[Span]:
+    chance = random.Random(2)
+    return [varied(span(sent), chance, set(sent)) for sent in each]
+
+
+@pytest.mark.parametrize("odd", [0, ""])
+def test_a_span_without_usage_is_no_pattern_for_those_with_some(odd: Any) -> None:
+    used = range(1, 61)
+    sent = [{"gen_ai.request.model": "m", "gen_ai.usage.input_tokens": value} for value in (*used, odd, odd, *used)]
+    stencilled, read = both(request(*_spans(sent), scope="x", resource={"service.name": repr(odd)}), ContentPolicy())
+    assert_equal(stencilled, read)
+    assert set(read.batch["role"]) == {"generation", "other"}
+
+
+def test_a_span_without_a_response_id_is_no_pattern_for_those_with_one() -> None:
+    fixed = {"logfire.span_type": "log", "duration": 1.5}
+    sent = [fixed | {"gen_ai.response.id": name} for name in (*(f"r{n}" for n in range(60)), "", *(f"s{n}" for n in range(9)))]
+    stencilled, read = both(request(*_spans(sent), scope="logfire.openai"), ContentPolicy())
+    assert_equal(stencilled, read)
+    assert set(read.batch["role"]) == {"generation", "other"}
+
+
+def test_an_attribute_that_names_its_key_twice_is_that_of_the_last_name() -> None:
+    made = _spans([{"gen_ai.operation.name": "chat", "user.id": f"u{number}"} for number in range(60)])
+    message = trace_request(request(*made, resource={"service.name": "two keys"}))
+    spans = message.resource_spans[0].scope_spans[0].spans
+    other = KeyValue(key="app.other")
+    other.value.string_value = "x"
+    spans[-1].attributes[1] = KeyValue(key="user.id").SerializeToString() + other.SerializeToString()
+    stencilled, read = both(message, ContentPolicy())
+    assert_equal(stencilled, read)
+    assert read.batch["user_id"][-2:] == ["u58", None]
+
+
+def test_threads_that_learn_together_agree_on_what_varies() -> None:
+    keys = ["user.id", "session.id", "gen_ai.response.id", "gen_ai.prompt.version"]
+
+    def learn(shape: stencil.Shape, spans: list[list[bytes]], start: threading.Barrier) -> None:
+        start.wait()
+        for attributes in spans:
+            shape.learn(attributes, None)
+
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        for _ in range(20):
+            shape = stencil.Shape(tuple(keys), plans_of(None).make(tuple(keys)), {}, stencil.Memory())
+            start = threading.Barrier(4)
+            threads = []
+            for thread in range(4):
+                made = [[pair(key, f"{thread}.{number}") for key in keys] for number in range(30)]
+                threads.append(threading.Thread(target=learn, args=(shape, made, start)))
+            for each in threads:
+                each.start()
+            for each in threads:
+                each.join()
+            places = [place for place, *_ in shape.varying]
+            assert sorted(places) == [0, 1, 2, 3]
+            assert shape.pick([b"a", b"b", b"c", b"d"]) == ()
+    finally:
+        sys.setswitchinterval(interval)
+
+
+def pair(key: str, value: str) -> bytes:
+    """An encoded attribute."""
+    made = KeyValue(key=key)
+    made.value.string_value = value
+    return made.SerializeToString()
