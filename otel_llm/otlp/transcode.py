@@ -253,6 +253,8 @@ def _attributes_field(spec: FieldDescriptor) -> Write:
     tag = _tag(spec, 2)
     write_all = _message_field(spec, structural=False)
     value_type = _message_type(_message_type(spec).fields_by_name["value"])
+    known_attributes: dict[bytes, bytes] = {}
+    """JSON text of attributes that were seen → their bytes in this field: most come again and again."""
 
     def written(encoded: bytes, damage: Damage, depth: int) -> bytes:
         """The bytes of an attribute that was left as JSON text; remembered when nothing of it was left out."""
@@ -261,9 +263,9 @@ def _attributes_field(spec: FieldDescriptor) -> Write:
         write([msgspec.json.decode(encoded)], inner, damage, depth)
         found = b"".join(inner)
         if len(encoded) <= _LONGEST_KNOWN and damage.values.total() == before:
-            if len(_KNOWN) >= _MOST_KNOWN:
-                _KNOWN.clear()
-            _KNOWN[encoded] = found
+            if len(known_attributes) >= _MOST_KNOWN:
+                known_attributes.clear()
+            known_attributes[encoded] = found
         return found
 
     def write(value: Any, out: list[bytes], damage: Damage, depth: int) -> None:
@@ -276,7 +278,7 @@ def _attributes_field(spec: FieldDescriptor) -> Write:
         for element in value:
             if type(element) is msgspec.Raw:
                 encoded = bytes(element)
-                known = _KNOWN.get(encoded)
+                known = known_attributes.get(encoded)
                 if known is None:
                     known = written(encoded, damage, depth)
                 out.append(known)
@@ -319,9 +321,8 @@ _IRREGULAR: tuple[tuple[str, Any], ...] = ()
 _KEYS: dict[str, tuple[bytes, int]] = {}
 """Attribute keys that were seen: the bytes of a KeyValue up to its value's length, and their number."""
 _MOST_KEYS, _LONGEST_KEY = 4096, 200
-_KNOWN: dict[bytes, bytes] = {}
-"""JSON text of attributes that were seen → their protobuf bytes with tag and length: most come again and again."""
 _MOST_KNOWN, _LONGEST_KNOWN = 16_384, 256
+"""Attributes of a field that are remembered, and the bytes of the longest."""
 _SHORT_TEXT = 120
 _TEXT_HEADS = tuple(bytes([size + 2, 0x0A, size]) for size in range(_SHORT_TEXT))
 """Length of an AnyValue that holds a text, the text's tag, the text's length."""

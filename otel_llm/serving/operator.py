@@ -27,6 +27,7 @@ class OperatorServer(HttpServer):
     def __init__(self, app: App, path: Path, *, drain_s: float = 25.0) -> None:
         super().__init__(_Marked(app), host="localhost", port=0, drain_s=drain_s)
         self.path = path
+        self._bound = False
 
     @property
     def url(self) -> str:
@@ -34,9 +35,11 @@ class OperatorServer(HttpServer):
         return f"unix:{self.path}"
 
     def stop(self) -> None:
-        """Stops as its parent does, and takes the socket away."""
+        """Stops as its parent does, and takes the socket away, if it is there by this server."""
         super().stop()
-        self.path.unlink(missing_ok=True)
+        if self._bound:
+            self._bound = False
+            self.path.unlink(missing_ok=True)
 
     def _bind(self) -> socket.socket:
         """Raises ConfigError when the file system has no place for it."""
@@ -49,6 +52,7 @@ class OperatorServer(HttpServer):
             if self.path.exists() and stat.S_ISSOCK(self.path.lstat().st_mode):
                 self.path.unlink()  # of a server that was killed: the store is ours, so nobody listens there
             bound.bind(str(self.path.absolute()))
+            self._bound = True
             self.path.chmod(0o600)  # before listen: nobody gets through in between
             bound.listen(_BACKLOG)
             bound.setblocking(False)

@@ -2,6 +2,7 @@ import http.client
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ import requests
 from flask import Flask, Response, request
 
 from otel_llm.errors import ConfigError
-from otel_llm.serving import HttpServer, Mount
+from otel_llm.serving import HttpServer, Mount, OperatorServer
 from otel_llm.serving import guard as guard_module
 from otel_llm.serving.asgi import respond
 from otel_llm.serving.body import Pace
@@ -275,3 +276,17 @@ def test_a_mounted_app_serves_its_prefix_only():
         assert requests.get(server.url + "/api/public/otel/v1/traces", timeout=5).text == "other /api/public/otel/v1/traces"
         assert requests.get(server.url + "/stream", timeout=5).text == "01234"
         server.stop()
+
+
+def test_what_lies_where_the_operators_socket_belongs_is_left_alone(server: SmallServer, tmp_path: Path) -> None:
+    other_file, target, link = tmp_path / "file.sock", tmp_path / "target.sock", tmp_path / "link.sock"
+    other_file.write_text("somebody's")
+    target.write_text("somebody's")
+    link.symlink_to(target)
+    for path in (other_file, link):
+        operator = OperatorServer(server.bridge, path)
+        with pytest.raises(ConfigError, match="cannot listen"):
+            operator.start()
+        operator.stop()
+    OperatorServer(server.bridge, other_file).stop()  # another port was taken: it never started
+    assert [path.read_text() for path in (other_file, target, link)] == ["somebody's"] * 3

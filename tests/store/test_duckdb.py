@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from otel_llm.errors import StoreError, StoreUnavailable
 from otel_llm.store.engines.base import WriteSession
 from otel_llm.store.engines.duckdb import DuckDBEngine
+from otel_llm.store.recent import RecentSpans
 from otel_llm.store.resolution import resolve
 
 from .rows import batch, span
@@ -97,6 +98,19 @@ def test_a_disk_that_stays_full_refuses_each_commit_and_loses_nothing(engine: Du
             with pytest.raises((duckdb.Error, StoreError)):
                 commit(engine, *(span(span_id=number, attributes="x" * 1_000) for number in range(2, 100)))
     commit(engine, span(span_id=2))
+    assert len(stored(engine)) == 2
+
+
+def test_rows_that_memory_could_not_take_in_are_not_stored_twice(engine: DuckDBEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+    def exhausted(*_: object) -> None:
+        raise MemoryError
+
+    commit(engine, span(span_id=1))
+    with monkeypatch.context() as patch:
+        patch.setattr(RecentSpans, "wrote", exhausted)
+        with pytest.raises(MemoryError):
+            commit(engine, span(span_id=2))
+    assert commit(engine, span(span_id=2)) == 1
     assert len(stored(engine)) == 2
 
 

@@ -264,11 +264,15 @@ class DuckDBEngine(Engine):
                 session = _DuckDBSession(writer, self._inlets, self._recent)
                 yield session
                 writer.execute("COMMIT")
-                session.committed()
             except BaseException:
                 with suppress(duckdb.Error):  # the failed statement may have ended the transaction itself
                     writer.execute("ROLLBACK")
                 self._inlets = _Inlets(writer)  # what was registered in the transaction went with it
+                raise
+            try:
+                session.committed()
+            except BaseException:
+                self._broken = True  # a memory without these rows would let them in twice: the next turn makes a new one
                 raise
 
     def update_costs(self, updates: Sequence[CostUpdate]) -> int:
