@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from otel_llm.access import audit
 from otel_llm.retention import RetentionRule
 from otel_llm.store import schema
-from otel_llm.store.engines.base import RECORDS, Deleted, Engine
+from otel_llm.store.engines.base import RECORDS, ROW_TIMES, Deleted, Engine
 
 log = logging.getLogger(__name__)
 
@@ -113,7 +113,7 @@ class Retention:
         """Rows of a project, or of all of them."""
         rows = 0
         with self._engine.sql.connect() as connection:
-            for table in (schema.metadata.tables[name] for name in ("spans", *RECORDS)):
+            for table in (schema.metadata.tables[name] for name in ROW_TIMES):
                 count = sa.select(sa.func.count()).select_from(table)
                 rows += int(
                     connection.execute(count if project is None else count.where(table.c.project == project)).scalar_one()

@@ -72,7 +72,9 @@ class Deleted(NamedTuple):
 
 
 RECORDS = ("findings", "metric_points", "rejections")
-"""Tables that grow beside ``spans`` and are deleted by their ``time_ns``."""
+"""Tables that grow beside ``spans``."""
+ROW_TIMES = {"spans": "start_ns"} | dict.fromkeys(RECORDS, "time_ns")
+"""Table → the column that says how old a row is."""
 
 
 class WriteConflict(Exception):

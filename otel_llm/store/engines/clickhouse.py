@@ -8,7 +8,7 @@ import logging
 import threading
 import time
 import uuid
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, TypeVar
 
@@ -22,7 +22,7 @@ from otel_llm.config import Settings
 from otel_llm.errors import StoreError, StoreUnavailable
 from otel_llm.store import migrations
 from otel_llm.store.engines import clickhouse_schema as ddl
-from otel_llm.store.engines.base import RECORDS, Capabilities, Deleted, Engine, ResponseKey, TraceKey, WriteSession
+from otel_llm.store.engines.base import RECORDS, ROW_TIMES, Capabilities, Deleted, Engine, ResponseKey, TraceKey, WriteSession
 from otel_llm.store.engines.clickhouse_calls import Caller, Connections
 from otel_llm.store.engines.clickhouse_functions import ClickHouseFunctions
 from otel_llm.store.engines.clickhouse_session import ClickHouseSession
@@ -189,9 +189,6 @@ class ClickHouseEngine(Engine):
             _Care(connection, self._cluster).give_space_back(self._parts())
 
 
-_ROW_TIMES = {"spans": "start_ns"} | dict.fromkeys(RECORDS, "time_ns")
-
-
 class _Care:
     """Deletions. On a cluster they are sent to the local tables of every server."""
 
@@ -210,28 +207,28 @@ class _Care:
         if not count or (day + 1) * ddl.DAY_NS > before_ns:
             return Deleted()
         self._run(f"ALTER TABLE {self._table('spans')}{self._on} DROP PARTITION {int(day)}")
-        return Deleted(int(count)).plus(self._delete_before((day + 1) * ddl.DAY_NS, "", dict.fromkeys(RECORDS, "time_ns")))
+        return Deleted(int(count)).plus(self._delete_before((day + 1) * ddl.DAY_NS, "", RECORDS))
 
     def delete(self, project: str | None, before_ns: int, limit: int | None) -> Deleted:
         """Deletes the rows before a time; with a limit only about that many of the oldest."""
         scope = "" if project is None else f" AND project = {_quoted(project)}"
         before = min(before_ns, 2**63 - 1)
         if limit is not None:
-            count = sum(self._count(table, f"{time_column} < {before}{scope}") for table, time_column in _ROW_TIMES.items())
+            count = sum(self._count(table, f"{time_column} < {before}{scope}") for table, time_column in ROW_TIMES.items())
             if count > limit:
                 step = max(limit, count // 16)
                 oldest = " UNION ALL ".join(
                     f"(SELECT {time_column} AS t FROM {table} WHERE {time_column} < {before}{scope} ORDER BY t LIMIT {step})"  # noqa: S608 quoted
-                    for table, time_column in _ROW_TIMES.items()
+                    for table, time_column in ROW_TIMES.items()
                 )
                 last = f"SELECT max(t) FROM (SELECT t FROM ({oldest}) ORDER BY t LIMIT {step})"  # noqa: S608 quoted
                 before = 1 + int(self._connection.exec_driver_sql(last.replace("%", "%%")).scalar() or 0)
-        return self._delete_before(before, scope, _ROW_TIMES)
+        return self._delete_before(before, scope, ROW_TIMES)
 
-    def _delete_before(self, before_ns: int, scope: str, times: Mapping[str, str]) -> Deleted:
+    def _delete_before(self, before_ns: int, scope: str, tables: Iterable[str]) -> Deleted:
         rows: dict[str, int] = {}
-        for table, time_column in times.items():
-            condition = f"{time_column} < {before_ns}{scope}"
+        for table in tables:
+            condition = f"{ROW_TIMES[table]} < {before_ns}{scope}"
             rows[table] = self._count(table, condition)
             if rows[table]:
                 self._run(f"DELETE FROM {self._table(table)}{self._on} WHERE {condition}")  # noqa: S608 quoted
@@ -239,7 +236,7 @@ class _Care:
 
     def give_space_back(self, parts: str) -> None:
         """Rewrites the parts that hold deleted rows, without them."""
-        for name in _ROW_TIMES:
+        for name in ROW_TIMES:
             table = self._table(name)
             masked = (
                 f"SELECT count() FROM {parts} WHERE active AND database = currentDatabase() "  # noqa: S608 constant text

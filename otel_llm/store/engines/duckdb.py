@@ -25,6 +25,7 @@ from otel_llm.store import migrations, schema
 from otel_llm.store.engines import duckdb_probing
 from otel_llm.store.engines.base import (
     RECORDS,
+    ROW_TIMES,
     Capabilities,
     Change,
     CostUpdate,
@@ -214,7 +215,7 @@ class DuckDBEngine(Engine):
         used = (int(row[0]) if row else 0) + (log.stat().st_size if self.path and log.exists() else 0)
         # Blocks are freed when a row group (122,880 rows) is empty: until then, take off the share of its deleted rows.
         kept = placed = 0
-        for table in ("spans", *RECORDS):
+        for table in ROW_TIMES:
             counts = cursor.execute(
                 f"SELECT (SELECT count(*) FROM {table}), (SELECT coalesce(sum(count), 0) FROM pragma_storage_info('{table}') "  # noqa: S608 constant text
                 "WHERE column_id = 0 AND segment_type <> 'VALIDITY')"
@@ -282,8 +283,7 @@ class DuckDBEngine(Engine):
         columns = zip(CostUpdate._fields, zip(*updates, strict=True), strict=True)
         news = Table.from_pydict({name: Array(list(values), types[name]) for name, values in columns})
         starts = [new.start_ns for new in updates]
-        with self._alone() as base:
-            cursor = base.cursor()
+        with self._alone() as base, base.cursor() as cursor:
             cursor.register("news", news)
             row = cursor.execute(
                 "UPDATE spans s SET cost_computed = n.cost_computed, cost_computed_source = n.cost_computed_source FROM news n "
@@ -291,19 +291,16 @@ class DuckDBEngine(Engine):
                 "AND s.cost_computed IS NOT DISTINCT FROM n.was AND s.start_ns BETWEEN $1 AND $2",
                 [min(starts), max(starts)],
             ).fetchone()
-            cursor.close()
             return int(row[0]) if row else 0
 
     def delete_oldest(self, project: str | None, before_ns: int, limit: int) -> Deleted:
         scope = "" if project is None else " AND project = $project"
         values: dict[str, Any] = {"before": before_ns} | ({} if project is None else {"project": project})
-        times = {"spans": "start_ns"} | dict.fromkeys(RECORDS, "time_ns")
         oldest = " UNION ALL ".join(
             f"(SELECT {time} AS t FROM {table} WHERE {time} < $before{scope} ORDER BY t LIMIT {int(limit)})"  # noqa: S608 constant text
-            for table, time in times.items()
+            for table, time in ROW_TIMES.items()
         )
-        with self._alone() as base:
-            cursor = base.cursor()
+        with self._alone() as base, base.cursor() as cursor:  # closed, a failed deletion is rolled back
             last = cursor.execute(
                 f"SELECT max(t) FROM (SELECT t FROM ({oldest}) ORDER BY t LIMIT {int(limit)})",  # noqa: S608 constant text
                 values,
@@ -314,7 +311,7 @@ class DuckDBEngine(Engine):
             cursor.execute("BEGIN")
             rows = {
                 table: cursor.execute(f"DELETE FROM {table} WHERE {time} <= $before{scope}", values).fetchall()[0][0]  # noqa: S608 constant text
-                for table, time in times.items()
+                for table, time in ROW_TIMES.items()
             }
             cursor.execute("COMMIT")
             self._recent.deleted(project, last[0])

@@ -22,6 +22,7 @@ from otel_llm.store import migrations, schema
 from otel_llm.store.engines import postgresql_schema as ddl
 from otel_llm.store.engines.base import (
     RECORDS,
+    ROW_TIMES,
     Capabilities,
     Deleted,
     Engine,
@@ -252,7 +253,7 @@ class PostgreSQLEngine(Engine):
             pg.SQL("(SELECT {1} AS t FROM {0} WHERE {1} < {2}{3} ORDER BY t LIMIT {4})").format(
                 pg.Identifier(table), pg.Identifier(time), pg.Literal(before_ns), scope, pg.Literal(limit)
             )
-            for table, time in _ROW_TIMES.items()
+            for table, time in ROW_TIMES.items()
         )
         with self._connect(_COMMON) as connection:
             last = connection.execute(
@@ -297,13 +298,10 @@ _OUR_TABLES = (
 )
 
 
-_ROW_TIMES = {"spans": "start_ns"} | dict.fromkeys(RECORDS, "time_ns")
-
-
 def _delete_until(connection: psycopg.Connection[Any], last_ns: int, scope: pg.Composable) -> Deleted:
     """Deletes all rows up to a time."""
     rows: dict[str, int] = {}
-    for table, time_column in _ROW_TIMES.items():
+    for table, time_column in ROW_TIMES.items():
         delete = pg.SQL("DELETE FROM {} WHERE {} <= %s{}").format(pg.Identifier(table), pg.Identifier(time_column), scope)
         rows[table] = connection.execute(delete, (last_ns,)).rowcount
     return Deleted(rows["spans"], sum(rows[table] for table in RECORDS))
