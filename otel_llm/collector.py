@@ -45,7 +45,9 @@ class Collector:
             on_commit=lambda seconds, spans: self.commit_latency.observe(seconds),
         )
         self.repricing = Repricing(self.engine, self.pricer, settings)
-        self.retention = Retention(self.engine, settings.retention, settings.retention_interval_s)
+        self.retention = Retention(
+            self.engine, settings.retention, settings.retention_interval_s, lifts_ages=settings.only != "api"
+        )
         self.pipeline = Pipeline(self.writer, self.pricer, self.accounting, ContentPolicy.from_settings(settings))
 
     def start(self) -> None:

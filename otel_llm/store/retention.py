@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 
 from otel_llm.access import audit
-from otel_llm.retention import RetentionRule
+from otel_llm.retention import RetentionRule, ages
 from otel_llm.store import schema
 from otel_llm.store.engines.base import RECORDS, ROW_TIMES, Deleted, Engine
 
@@ -30,10 +30,14 @@ _END_OF_TIME = 2**63 - 1
 class Retention:
     """Applies the rules once in a while, in a thread of its own."""
 
-    def __init__(self, engine: Engine, rules: Sequence[RetentionRule], interval_s: float) -> None:
+    def __init__(self, engine: Engine, rules: Sequence[RetentionRule], interval_s: float, *, lifts_ages: bool = True) -> None:
+        """``lifts_ages`` False: to have no ages is not to want none. A process that only answers queries is often started
+        without the rules, and must not take from the database those that a receiver gave it."""
         self._engine = engine
         self._rules = rules
         self._interval_s = interval_s
+        self._ages = ages(rules)
+        self._handed_over = not (self._ages or lifts_ages)
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="otel-llm-retention", daemon=True)
 
@@ -48,12 +52,24 @@ class Retention:
             self._thread.join()
 
     def _run(self) -> None:
+        self.hand_over()
         while not self._stopping.wait(self._interval_s):
+            self.hand_over()
             try:
                 self.apply(time.time_ns())
                 self.trim_rejections()
             except Exception:
                 log.exception("retention run failed, the next one is in %.0f s", self._interval_s)
+
+    def hand_over(self) -> None:
+        """Gives the ages to a database that can keep them by itself, once; called again while that fails."""
+        if self._handed_over:
+            return
+        try:
+            self._engine.expire(self._ages)
+            self._handed_over = True
+        except Exception as error:  # no right to alter tables, a server that is away: runs delete all the same
+            log.warning("the database was not told how long to keep rows, this process deletes them: %s", error)
 
     def apply(self, now_ns: int) -> Deleted:
         """One run at a given time. Writes one audit entry when anything was deleted."""
@@ -76,15 +92,14 @@ class Retention:
         self._engine.delete_rejections(oldest)
 
     def _by_age(self, now_ns: int) -> Deleted:
-        ages = {rule.project: rule.max_age_s for rule in self._rules if rule.max_age_s is not None}
-        general = ages.pop(None, None)
+        general, own = self._ages
         deleted = Deleted()
-        for project, age in ages.items():
-            deleted = deleted.plus(self._delete(project, now_ns - int(age * _NS)))
+        for name, age in own.items():
+            deleted = deleted.plus(self._delete(name, now_ns - int(age * _NS)))
         if general is None:
             return deleted
         cutoff = now_ns - int(general * _NS)
-        for project in (each for each in self._projects(cutoff) if each not in ages) if ages else [None]:
+        for project in (each for each in self._projects(cutoff) if each not in own) if own else [None]:
             deleted = deleted.plus(self._delete(project, cutoff))
         return deleted
 

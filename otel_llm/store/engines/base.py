@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, TypeVar
 
 import sqlalchemy as sa
 
+from otel_llm.retention import Ages
 from otel_llm.spans import Finding, MetricPoint, Rejection, SlimSpan, SpanBatch, SpanKey
 
 Result = TypeVar("Result")
@@ -235,6 +236,10 @@ class Engine(ABC):
     def delete_oldest(self, project: str | None, before_ns: int, limit: int) -> Deleted:
         """Deletes up to about ``limit`` of the oldest rows from before a time: spans by their start, findings, metric points
         and rejections by their time. None is every project."""
+
+    def expire(self, ages: Ages) -> None:  # noqa: B027 most engines have nothing to do
+        """Has the database itself delete what grows older than these ages, also while no process of ours runs; without any
+        age it stops doing so. Only beside :meth:`delete_oldest`, which counts. An engine that cannot does nothing."""
 
     @abstractmethod
     def delete_rejections(self, before_ns: int) -> None:

@@ -20,6 +20,7 @@ from sqlalchemy.sql import sqltypes
 
 from otel_llm.config import Settings
 from otel_llm.errors import StoreError, StoreUnavailable
+from otel_llm.retention import Ages
 from otel_llm.store import migrations
 from otel_llm.store.engines import clickhouse_schema as ddl
 from otel_llm.store.engines.base import RECORDS, ROW_TIMES, Capabilities, Deleted, Engine, ResponseKey, TraceKey, WriteSession
@@ -178,6 +179,11 @@ class ClickHouseEngine(Engine):
                     return dropped
             return care.delete(project, before_ns, limit if before_ns > time.time_ns() else None)
 
+    def expire(self, ages: Ages) -> None:
+        """A TTL on each table that grows. It costs nothing until it changes: then parts are rewritten in the background."""
+        with self.sql.connect() as connection:
+            _Care(connection, self._cluster).expire(ages)
+
     def delete_rejections(self, before_ns: int) -> None:
         with self._write_lock, self.sql.connect() as connection:
             _Care(connection, self._cluster).forget_rejections(before_ns)
@@ -211,7 +217,7 @@ class _Care:
 
     def delete(self, project: str | None, before_ns: int, limit: int | None) -> Deleted:
         """Deletes the rows before a time; with a limit only about that many of the oldest."""
-        scope = "" if project is None else f" AND project = {_quoted(project)}"
+        scope = "" if project is None else f" AND project = {ddl.quoted(project)}"
         before = min(before_ns, 2**63 - 1)
         if limit is not None:
             count = sum(self._count(table, f"{time_column} < {before}{scope}") for table, time_column in ROW_TIMES.items())
@@ -245,6 +251,26 @@ class _Care:
             if self._connection.exec_driver_sql(masked).scalar():
                 self._run(f"ALTER TABLE {table}{self._on} APPLY DELETED MASK SETTINGS mutations_sync = 2")
 
+    def expire(self, ages: Ages) -> None:
+        """Sets, changes or removes the TTL of the tables where it differs; one that an operator made is left alone."""
+        for name, time_column in _ROW_TIMES.items():
+            table = self._table(name)
+            present, wanted = self._ttl(table), ddl.ttl(time_column, ages)
+            if present == wanted:
+                continue
+            if present is not None and not ddl.is_ours(present, time_column):
+                if wanted:
+                    log.warning("table %s has a TTL that is not ours, and keeps it: ages are kept by this process alone", table)
+                continue
+            self._run(f"ALTER TABLE {table}{self._on} " + (f"MODIFY TTL {wanted}" if wanted else "REMOVE TTL"))
+            log.info("table %s: TTL %s", table, wanted or "removed")
+
+    def _ttl(self, table: str) -> str | None:
+        query = f"SELECT engine_full FROM system.tables WHERE database = currentDatabase() AND name = '{table}'"  # noqa: S608 ours
+        engine = str(self._connection.exec_driver_sql(query).scalar() or "")
+        _, found, ttl = engine.partition(" TTL ")
+        return (ttl.rpartition(" SETTINGS ")[0] or ttl) if found else None
+
     def forget_rejections(self, before_ns: int) -> None:
         """Deletes the rejections before a time."""
         self._run(f"DELETE FROM {self._table('rejections')}{self._on} WHERE time_ns < {int(before_ns)}")  # noqa: S608 a number
@@ -258,10 +284,6 @@ class _Care:
 
     def _run(self, statement: str) -> None:
         self._connection.exec_driver_sql(statement.replace("%", "%%"))
-
-
-def _quoted(text: str) -> str:
-    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
 
 
 def _first_line(error: BaseException) -> str:

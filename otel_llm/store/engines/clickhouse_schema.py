@@ -10,11 +10,13 @@ On a cluster every table has a replicated local table on each server. What belon
 trace, so that all versions of a span meet on one shard; the small tables are whole on every server.
 """
 
+import math
 from collections.abc import Iterator
 from typing import Any
 
 import sqlalchemy as sa
 
+from otel_llm.retention import Ages
 from otel_llm.spans import FIELD_BY_NAME
 from otel_llm.store import schema
 
@@ -113,6 +115,13 @@ _SHARDED_BY: dict[str, str] = {
 }
 """Sharding keys; every other table is whole on every server."""
 
+_LAST_SECOND = 2**32 - 1  # of a DateTime: 2106
+
+
+def quoted(text: str) -> str:
+    """The text as a literal."""
+    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
+
 
 def column_type(column: sa.Column[Any]) -> str:
     """Type of a column, as ClickHouse spells it."""
@@ -174,3 +183,45 @@ def statements(cluster: str | None) -> Iterator[str]:
                 f"CREATE TABLE IF NOT EXISTS {name} ON CLUSTER '{cluster}' AS {local_name(name, cluster)} "
                 f"ENGINE = Distributed('{cluster}', currentDatabase(), {local_name(name, cluster)}, {_SHARDED_BY[name]})"
             )
+
+
+def ttl(time_column: str, ages: Ages) -> str | None:
+    """When a row goes, as the TTL of its table; None when rows stay. Spelled as the server spells it back.
+
+    Rows go at the end of their hour: all versions of a span lie in one hour, and if the newest went before the others, an
+    older one would be read in its place. Times that no DateTime holds are clamped, so that they cannot wrap around to a
+    moment in the past; no time is 0, which means never.
+
+    There is always a condition, if only a true one. Each part notes when its last row goes; without a condition the server
+    believes the note of an earlier TTL and drops the part unread, so that ages that were lifted and then set again, longer
+    than before, would delete what they keep. With one, notes belong to the expression they were made for.
+    """
+    if not ages:
+        return None
+    condition = "1"
+    kept = str(_LAST_SECOND if ages.general is None else _whole_seconds(ages.general))
+    if ages.by_project:
+        own = sorted(ages.by_project.items())
+        projects = ", ".join(quoted(project) for project, _ in own)
+        if ages.general is None:
+            condition = f"project IN ({projects})"
+        kept = f"transform(project, [{projects}], [{', '.join(str(_whole_seconds(age)) for _, age in own)}], {kept})"
+    return f"{_ttl_head(time_column)}{kept}, {_LAST_SECOND})) WHERE {condition}"
+
+
+def is_ours(ttl: str, time_column: str) -> bool:
+    """Whether a table's TTL was made by :func:`ttl`, for whatever ages."""
+    return _bare(ttl).startswith(_bare(_ttl_head(time_column)))
+
+
+def _ttl_head(time_column: str) -> str:
+    return f"toDateTime(least(greatest((intDiv({time_column}, {HOUR_NS}) + 1) * 3600, 0) + "
+
+
+def _whole_seconds(age: float) -> int:
+    return min(math.ceil(age), _LAST_SECOND)
+
+
+def _bare(text: str) -> str:
+    """Without what versions of the server may format differently."""
+    return "".join(character for character in text if not character.isspace() and character not in "()")
