@@ -78,7 +78,7 @@ def _progress(text: str) -> None:
     print(f"{time.strftime('%H:%M:%S')} {text}", file=sys.stderr, flush=True)
 
 
-def _fill(server: Server, name: str, spans: int) -> tuple[Load, float]:
+def fill(server: Server, name: str, spans: int) -> tuple[Load, float]:
     """Fills a store over 30 days, in pieces so that progress can be seen."""
     whole, cpu_s, step_ns = Load(), 0.0, DAYS * DAY // spans
     for first in range(0, spans, CHUNK_SPANS):
@@ -117,7 +117,7 @@ def _measure(server: Server, name: str, days: int) -> dict[str, list[float]]:
 def bench(url: str, name: str, spans: int) -> Result:
     """Fills an empty store, then asks it, after a restart of the collector."""
     server = Server.start(url)
-    bulk, cpu = _fill(server, name, spans)
+    bulk, cpu = fill(server, name, spans)
     small, _ = run(server, "grpc", 1, min(1_000, spans // 20), 8, 1_000_000, END + DAY)
     memory = server.memory_mb(peak=True)
     server.stop()

@@ -17,7 +17,7 @@ import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import duckdb
 
@@ -30,7 +30,18 @@ DAYS = 30
 END = START + DAYS * DAY
 REPEATS = 11
 
-Ask = Callable[[Server, int, int], object]
+
+class Asked(Protocol):
+    """What answers: a server, or an application in this process."""
+
+    def get(self, path: str) -> Any:
+        """JSON of a GET."""
+
+    def post(self, path: str, body: Any) -> Any:
+        """JSON of a POST."""
+
+
+Ask = Callable[[Asked, int, int], object]
 """Asks a server about the time from a start to an end (ns)."""
 
 

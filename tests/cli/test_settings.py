@@ -218,6 +218,13 @@ def test_sizes(text: str, value: int) -> None:
     assert quantities.size(text) == value
 
 
+def test_an_age_that_no_time_reaches_is_refused() -> None:
+    assert parse_rule("73000d") == RetentionRule(None, 73_000 * 86_400.0, None)
+    for age in ("73001d", "9" * 400 + "d", "0d"):
+        with pytest.raises(ValueError, match="at most 200 years"):
+            parse_rule(age)
+
+
 @given(st.text(max_size=12))
 def test_no_text_makes_a_parser_fail_otherwise_than_by_value_error(text: str) -> None:
     for parse in (quantities.seconds, quantities.size, parse_rule):
