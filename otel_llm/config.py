@@ -4,6 +4,7 @@ A setting is one field below; its name is the key in the TOML file, ``OTEL_LLM_`
 environment variable, and the name with dashes its flag. :mod:`otel_llm.config_sources` reads the four sources.
 """
 
+import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -69,8 +70,8 @@ class Settings(BaseSettings):
     """Largest OTLP message, after decompression (the limit OTLP 1.11 recommends)."""
     ingest_budget_bytes: Bytes = 256 * MIB
     """Bytes of requests in flight, all protocols together, before senders are told to come back."""
-    duckdb_threads: int | None = None
-    """Threads of DuckDB; None is half of the cores."""
+    duckdb_threads: int | None = Field(None, ge=1, le=1024)
+    """Threads of DuckDB; by default half of the cores."""
     duckdb_memory_limit: str | None = "400MB"
     """Most memory DuckDB takes for buffers before it spills to disk."""
     clickhouse_cluster: str | None = None
@@ -132,11 +133,16 @@ class Settings(BaseSettings):
     log_format: Literal["text", "json"] = "text"
     """Form of log lines on standard error."""
 
+    @field_validator("duckdb_memory_limit")
+    @classmethod
+    def _is_a_size(cls, value: str | None) -> str | None:
+        if value is not None and not re.fullmatch(r"\d+(\.\d+)? *[KMGT]i?B", value, re.IGNORECASE):
+            raise ValueError("a size with its unit, such as 400MB or 2GiB")
+        return value
+
     @field_validator("redact_patterns")
     @classmethod
     def _compiles(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        import re
-
         for pattern in value:
             try:
                 re.compile(pattern)

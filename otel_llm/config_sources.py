@@ -109,6 +109,8 @@ def _allowed(name: str, field: FieldInfo) -> str | None:
     """What a setting may be, in words; None where the validation's own message says it best."""
     if name == "retention":
         return RETENTION_FORM
+    if name == "duckdb_memory_limit":
+        return None
     annotation = _plain(field.annotation)
     if get_origin(annotation) is Literal:
         return "one of " + ", ".join(map(str, get_args(annotation)))

@@ -21,6 +21,7 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from otel_llm.errors import ConfigError, InvalidPayload, SlowSender, StoreUnavailable
 from otel_llm.otlp.signals import SIGNALS, SignalName
 from otel_llm.serving import TlsFiles
+from otel_llm.serving.server import bind
 from receiver.ingest import Ingest
 from receiver.status import Refusal
 
@@ -72,6 +73,8 @@ class GrpcServer:
 
     def start(self) -> None:
         """Binds and serves; returns when calls are accepted. Raises ConfigError when the address is not free."""
+        # gRPC's own reason for an address that is not free is "set GRPC_VERBOSITY=debug", beside a line of its C++ log
+        bind(self.host, self.port).close()
         self._thread.start()
         if not self._ready.wait(_START_TIMEOUT_S) or self._failure is not None:
             raise ConfigError(f"cannot listen on {self.host} port {self.port} for gRPC: {self._failure or 'no answer'}")

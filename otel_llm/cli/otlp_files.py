@@ -67,7 +67,7 @@ def read_requests(path: Path, signal: SignalName | None = None) -> Iterator[File
         try:
             yield FileRequest(named, decode(named, part, "protobuf"), min(1.0, position / len(data)))
         except InvalidPayload as error:
-            raise InvalidPayload(f"{path}: {error}") from None
+            raise InvalidPayload(f"{path}: begins like no JSON, and is {error}") from None
 
 
 def _json(path: Path, data: bytes) -> Iterator[FileRequest]:

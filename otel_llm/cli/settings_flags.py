@@ -88,4 +88,11 @@ def _make_flags() -> list[click.Option]:
 
 
 def _metavar(annotation: Any) -> str:
+    from typing import Literal, get_args, get_origin
+
+    kinds = [kind for kind in get_args(annotation) if kind is not type(None)]
+    if get_origin(annotation) is Literal:
+        return f"[{'|'.join(kinds)}]"
+    if len(kinds) == 1:
+        return _metavar(kinds[0])
     return {int: "NUMBER", float: "NUMBER"}.get(annotation, "TEXT")

@@ -32,8 +32,11 @@ class StoreOptions:
         return load_settings({"database_url": self.database_url}, self.config)
 
 
-def store_options(function: Function) -> Function:
-    """Adds --database-url, --server, --api-key and --config; the command gets one ``store`` argument."""
+def store_options(function: Function, *, asks_servers: bool = True) -> Function:
+    """Adds --database-url, --server, --api-key and --config; the command gets one ``store`` argument.
+
+    A command that does not ask servers keeps --server out of its help, but is told of it: the variable may be set for others.
+    """
     from functools import wraps
 
     @wraps(function)
@@ -55,6 +58,7 @@ def store_options(function: Function) -> Function:
             metavar="URL",
             envvar="OTEL_LLM_SERVER",
             show_envvar=True,
+            hidden=not asks_servers,
             help="Ask this server instead of opening the store, e.g. http://127.0.0.1:8000.",
         ),
         click.option(
@@ -62,6 +66,7 @@ def store_options(function: Function) -> Function:
             metavar="SECRET",
             envvar="OTEL_LLM_API_KEY",
             show_envvar=True,
+            hidden=not asks_servers,
             help="Secret key to show to the server. Prefer the variable: flags are visible to other users.",
         ),
         click.option(

@@ -84,7 +84,7 @@ class HttpServer:
             self._thread = None
 
     def _bind(self) -> socket.socket:
-        bound = _bind(self.host, self.port)
+        bound = bind(self.host, self.port)
         self.port = bound.getsockname()[1]
         return bound
 
@@ -99,7 +99,8 @@ class HttpServer:
             self._stopped.set()
 
 
-def _bind(host: str, port: int) -> socket.socket:
+def bind(host: str, port: int) -> socket.socket:
+    """A listening socket. Raises ConfigError when the address is unknown or not free."""
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
         bound = socket.socket(family, kind, protocol)

@@ -83,6 +83,18 @@ def test_demo_says_when_nobody_listens() -> None:
     assert "Is a collector running?" in done.output
 
 
+def test_demo_says_when_a_key_is_missing(tmp_path: Path) -> None:
+    assert (
+        otel_llm("keys", "create", "--project", "shop", "--database-url", f"duckdb:///{tmp_path}/spans.duckdb").exit_code == 0
+    )
+    with CollectorProcess(tmp_path) as collector:
+        for endpoint in (collector.http_url, collector.grpc_url):
+            protocol = "grpc" if endpoint == collector.grpc_url else "http/protobuf"
+            done = otel_llm("demo", "--traces", "1", "--endpoint", endpoint, "--protocol", protocol)
+            assert done.exit_code == 1
+            assert "It asks for a key: give one with the scope ingest" in done.output
+
+
 def test_what_is_exported_and_sent_is_the_same_again(exported: Path, demo_store: Path, tmp_path: Path) -> None:
     with CollectorProcess(tmp_path) as collector:
         done = otel_llm("send", "--endpoint", collector.grpc_url, "--protocol", "grpc", exported)
@@ -218,6 +230,22 @@ def test_export_of_calls_in_a_window(demo_store: Path) -> None:
         {"format": "csv", "from": None, "to": None, "calls_only": True},
     ]
     assert {(entry["project"], entry["actor"]) for entry in entries} == {("default", "operator")}
+
+
+def test_export_asks_no_server(demo_store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "--server" not in otel_llm("export", "--help").output
+    monkeypatch.setenv("OTEL_LLM_SERVER", "http://127.0.0.1:9")
+    done = otel_llm("export", "--format", "csv", "--database-url", f"duckdb:///{demo_store}")
+    assert done.exit_code == 2
+    assert "leave out --server (OTEL_LLM_SERVER)" in done.output
+
+
+def test_export_of_a_file_that_a_server_has_open_says_where_its_calls_are(tmp_path: Path) -> None:
+    with CollectorProcess(tmp_path):
+        done = otel_llm("export", "--format", "csv", "--database-url", f"duckdb:///{tmp_path / 'spans.duckdb'}")
+    assert done.exit_code == 1
+    assert "is in use by another process" in done.output
+    assert "/api/v1/calls/search?format=csv" in done.output
 
 
 def test_parquet_needs_a_file(demo_store: Path) -> None:

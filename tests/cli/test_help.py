@@ -54,6 +54,12 @@ def test_every_command_and_option_is_explained(words: tuple[str, ...]) -> None:
     assert help_of(*words)
 
 
+def test_a_setting_of_few_values_shows_them() -> None:
+    page = help_of("serve")
+    for shown in ("--only [receiver|api]", "--log-level [debug|info|warning|error]", "--duckdb-threads NUMBER"):
+        assert shown in page
+
+
 def test_serve_takes_every_setting_as_a_flag_and_names_its_variable() -> None:
     page = help_of("serve")
     for name in Settings.model_fields:

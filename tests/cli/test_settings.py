@@ -4,6 +4,7 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
+import duckdb
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -129,6 +130,10 @@ def test_every_file_of_the_test_data_is_tested() -> None:
         ("OTEL_LLM_GRPC_PORT", "x", "the environment variable OTEL_LLM_GRPC_PORT is 'x', but grpc_port must be a whole number"),
         ("OTEL_LLM_COMMIT_MAX_SPANS", "0", "but commit_max_spans must be a whole number above 0"),
         ("OTEL_LLM_COMMIT_INTERVAL_MS", "-1", "but commit_interval_ms must be a number of at least 0"),
+        ("OTEL_LLM_DUCKDB_MEMORY_LIMIT", "lots", "but duckdb_memory_limit must be a size with its unit, such as 400MB"),
+        ("OTEL_LLM_DUCKDB_MEMORY_LIMIT", "5", "but duckdb_memory_limit must be a size with its unit"),
+        ("OTEL_LLM_DUCKDB_MEMORY_LIMIT", "80%", "but duckdb_memory_limit must be a size with its unit"),
+        ("OTEL_LLM_DUCKDB_THREADS", "0", "but duckdb_threads must be a whole number"),
     ],
 )
 def test_a_wrong_variable_is_named(name: str, value: str, said: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -136,6 +141,13 @@ def test_a_wrong_variable_is_named(name: str, value: str, said: str, monkeypatch
     with pytest.raises(ConfigError) as refusal:
         load_settings()
     assert said in str(refusal.value)
+
+
+@pytest.mark.parametrize("size", ["400MB", "1.5 GiB", "64kib", "2TB"])
+def test_duckdb_opens_with_every_memory_limit_that_passes(size: str) -> None:
+    limit = load_settings({"duckdb_memory_limit": size}).duckdb_memory_limit
+    assert limit == size
+    duckdb.connect(":memory:", config={"memory_limit": limit}).close()
 
 
 def test_a_wrong_flag_is_named() -> None:

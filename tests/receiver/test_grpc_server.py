@@ -272,7 +272,8 @@ def test_stop_answers_what_was_taken_and_tells_others_to_come_back():
         assert not stopping.is_alive()
 
 
-def test_a_taken_port_is_a_sentence(running):
+def test_a_taken_port_is_a_sentence(running, capfd):
     settings = running.backend.settings.model_copy(update={"grpc_port": running.receiver.grpc.port})
-    with pytest.raises(ConfigError, match=f"cannot listen on 127.0.0.1 port {running.receiver.grpc.port}"):
+    with pytest.raises(ConfigError, match=f"127.0.0.1 port {running.receiver.grpc.port}: Address already in use"):
         Receiver(Backend(settings)).start()
+    assert "add_port" not in capfd.readouterr().err  # gRPC's C++ log

@@ -87,9 +87,14 @@ def command(
     traffic.shutdown()
     made = traffic.counted
     if lost():
+        refused = any(word in (loss.reason or "").upper() for word in ("UNAUTHORIZED", "UNAUTHENTICATED"))
         raise OtelLLMError(
             f"{loss.count:,} of {made.spans:,} spans could not be delivered to {to}: {loss.reason}. "
-            "Is a collector running? Start one with: otel-llm serve"
+            + (
+                "It asks for a key: give one with the scope ingest in OTEL_LLM_API_KEY"
+                if refused
+                else "Is a collector running? Start one with: otel-llm serve"
+            )
         )
     click.echo(
         f"Sent {made.calls:,} LLM calls in {made.traces:,} traces ({made.spans:,} spans) to {to}. Now ask: otel-llm stats"

@@ -1,5 +1,6 @@
 """``otel-llm export``: stored spans as files."""
 
+from functools import partial
 from pathlib import Path
 
 import click
@@ -22,7 +23,7 @@ from otel_llm.cli.store_options import StoreOptions, store_options
 @click.option("--to", "end", metavar="WHEN", help="Spans before then; in the same forms.")
 @click.option("--calls", "calls_only", is_flag=True, help="Only counted LLM calls: what sums are made of.")
 @click.option("--project", default="default", show_default=True, metavar="NAME", help="Project.")
-@store_options
+@partial(store_options, asks_servers=False)
 def command(
     store: StoreOptions,
     form: str,
@@ -34,7 +35,8 @@ def command(
 ) -> None:
     """Write stored spans to a file, oldest first.
 
-    It reads the store itself: a DuckDB file must not be open in a server at the same time.
+    It reads the store itself: a DuckDB file must not be open in a server at the same time. A running server gives its calls
+    as CSV, page by page: GET /api/v1/calls/search?format=csv.
 
     \b
     Examples:
@@ -47,9 +49,8 @@ def command(
 
     from otel_llm.access import audit
     from otel_llm.cli.call_options import time_ns
-    from otel_llm.cli.server_client import ServerClient
     from otel_llm.cli.span_files import TEXT_FORMATS, write_parquet
-    from otel_llm.cli.store_options import reach
+    from otel_llm.cli.store_options import open_store
     from otel_llm.cli.stored_spans import stored_spans
     from otel_llm.errors import ConfigError, StoreBusy, StoreError
 
@@ -57,9 +58,15 @@ def command(
         raise ConfigError("parquet is not text: name a file with --output")
     if output is not None and not output.parent.is_dir():
         raise ConfigError(f"--output: there is no folder {output.parent}")
-    with reach(store) as found:
-        if isinstance(found, ServerClient):
-            raise StoreBusy("export reads the store itself: stop the server that owns the file, or export a copy of it")
+    if store.server:
+        raise ConfigError("export reads the store itself and asks no server: leave out --server (OTEL_LLM_SERVER)")
+    try:
+        found = open_store(store.settings(), create=False)
+    except StoreBusy as busy:
+        raise StoreBusy(
+            f"{busy} For calls as CSV ask the server that owns it: GET /api/v1/calls/search?format=csv on its API port"
+        ) from None
+    with closing(found):
         times = time_ns(start, "--from"), time_ns(end, "--to")
         detail = {"format": form, "from": start, "to": end, "calls_only": calls_only}
         with found.sql.begin() as connection:  # before the first span leaves: whoever breaks off has read some all the same

@@ -39,4 +39,4 @@ def command(store: StoreOptions, project: str, calls: CallOptions, as_json: bool
 
 
 def _unpriced(count: int) -> str:
-    return f" ({count:,} calls without a price)" if count else ""
+    return f" ({count:,} call{'s' if count > 1 else ''} without a price)" if count else ""
