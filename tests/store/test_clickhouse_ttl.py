@@ -14,7 +14,7 @@ from otel_llm.config import Settings
 from otel_llm.retention import Ages, parse_rule
 from otel_llm.spans import Finding, Rejection
 from otel_llm.store import schema
-from otel_llm.store.engines.base import RECORDS, Change, Engine
+from otel_llm.store.engines.base import ROW_TIMES, Change, Engine
 from otel_llm.store.open import open_engine
 from otel_llm.store.retention import Retention
 
@@ -30,7 +30,7 @@ HOUR = 3_600 * SECOND
 DAY = 24 * HOUR
 YEAR = 365 * DAY
 END_OF_TIME = 2**63 - 1
-TABLES = {"spans": "start_ns"} | dict.fromkeys(RECORDS, "time_ns")
+TABLES = ROW_TIMES
 
 
 @pytest.fixture

@@ -253,7 +253,7 @@ class _Care:
 
     def expire(self, ages: Ages) -> None:
         """Sets, changes or removes the TTL of the tables where it differs; one that an operator made is left alone."""
-        for name, time_column in _ROW_TIMES.items():
+        for name, time_column in ROW_TIMES.items():
             table = self._table(name)
             present, wanted = self._ttl(table), ddl.ttl(time_column, ages)
             if present == wanted:
