@@ -75,9 +75,12 @@ class _Stored:
             new_responses = [response for response in responses if response not in self._responses]
             if not new_traces and not new_responses:
                 break
+            # By its trace a row is found as it is; by a response id it had once, memory may find an older version of it.
+            loaded = self._traces.copy()
             self._traces.update(new_traces)
             self._responses.update(new_responses)
-            found = self._session.related(new_traces, new_responses, *self._range)
+            related = self._session.related(new_traces, new_responses, *self._range)
+            found = [slim for slim in related if (slim.project, slim.trace_id) not in loaded]
             answers = [(slim, (slim.project, slim.response_id)) for slim in found if slim.response_id and slim.is_call]
             self.sharing.update(response for slim, response in answers if slim.key not in self.by_key)
             self.by_key.update((slim.key, slim) for slim in found)

@@ -12,12 +12,12 @@ import pytest
 import sqlalchemy as sa
 
 from otel_llm.errors import StoreError, StoreUnavailable
-from otel_llm.store.engines.base import WriteSession
+from otel_llm.store.engines.base import Change, WriteSession
 from otel_llm.store.engines.duckdb import DuckDBEngine
 from otel_llm.store.recent import RecentSpans
-from otel_llm.store.resolution import resolve
+from otel_llm.store.resolution import _Stored, resolve
 
-from .rows import batch, span
+from .rows import T0, batch, span
 from .test_resolution import HOUR, commit, no_prices, stored
 
 
@@ -112,6 +112,21 @@ def test_rows_that_memory_could_not_take_in_are_not_stored_twice(engine: DuckDBE
             commit(engine, span(span_id=2))
     assert commit(engine, span(span_id=2)) == 1
     assert len(stored(engine)) == 2
+
+
+def test_a_response_id_that_a_row_has_no_more_does_not_bring_its_old_version_back(engine: DuckDBEngine) -> None:
+    first, second = span(span_id=1, response_id="r"), span(span_id=2, response_id="r")
+    trace = (first["project"], first["trace_id"])
+    engine.commit([trace], (), lambda session: session.apply(Change(insert=batch(first, second))))
+    second["response_id"] = None
+    engine.commit([trace], (), lambda session: session.apply(Change(replace=batch(second))))
+
+    def loaded(session: WriteSession) -> list[str | None]:
+        stored = _Stored(session, T0 - HOUR, T0 + HOUR)
+        stored.load([trace], ())
+        return [stored.by_key[*trace, row["span_id"]].response_id for row in (first, second)]
+
+    assert engine.commit([trace], (), loaded) == ["r", None]
 
 
 def test_close_waits_for_the_commit_at_hand_and_refuses_the_next_as_retryable(engine: DuckDBEngine) -> None:
