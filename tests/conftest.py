@@ -1,5 +1,8 @@
 """Fixtures for every folder of tests, and the option ``--slow``."""
 
+import logging
+from collections.abc import Iterator
+
 import pytest
 from hypothesis import settings
 
@@ -23,3 +26,15 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         for item in items:
             if "slow" in item.keywords:
                 item.add_marker(pytest.mark.skip(reason="a long variant, run with --slow"))
+
+
+@pytest.fixture(autouse=True)
+def loggers_as_they_were() -> Iterator[None]:
+    """A command that runs in the tests' process sets up logging for a process of its own: undone after each test."""
+    root, ours = logging.getLogger(), logging.getLogger("otel_llm")
+    before = [(each, each.level, each.handlers[:], each.propagate, each.disabled) for each in (root, ours)]
+    yield
+    for each, level, handlers, propagate, disabled in before:
+        each.setLevel(level)
+        each.handlers[:] = handlers
+        each.propagate, each.disabled = propagate, disabled

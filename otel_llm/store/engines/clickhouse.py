@@ -266,7 +266,7 @@ class _Care:
             log.info("table %s: TTL %s", table, wanted or "removed")
 
     def _ttl(self, table: str) -> str | None:
-        query = f"SELECT engine_full FROM system.tables WHERE database = currentDatabase() AND name = '{table}'"  # noqa: S608 ours
+        query = f"SELECT engine_full FROM system.tables WHERE database = currentDatabase() AND name = '{table}'"  # noqa: S608 constant text
         engine = str(self._connection.exec_driver_sql(query).scalar() or "")
         _, found, ttl = engine.partition(" TTL ")
         return (ttl.rpartition(" SETTINGS ")[0] or ttl) if found else None

@@ -83,9 +83,14 @@ def llm_summary(reader: Reader, project: str, window: Window, filters: CallFilte
             by_time.append(BucketTotals(int(row.bucket_start), _totals(row)))
     return LlmSummary(
         _together([row.totals for row in by_model]),
-        sorted(by_model, key=lambda row: (-row.totals.cost, row.provider, row.model)),
+        sorted(by_model, key=lambda row: (-_known_digits(row.totals.cost), row.provider, row.model)),
         sorted(by_time, key=lambda row: row.bucket),
     )
+
+
+def _known_digits(amount: float) -> float:
+    """An amount without the last digits, in which sums of the same amounts may differ by their order."""
+    return float(f"{amount:.12g}")
 
 
 def _together(parts: Sequence[Totals]) -> Totals:
