@@ -45,6 +45,12 @@ class ClickHouseHTTP(ThreadingHTTPServer):
         self._lock = threading.Lock()
         threading.Thread(target=self.serve_forever, daemon=True).start()
 
+    def server_close(self) -> None:
+        """Closes the listener, then the engine: one that is open when the interpreter ends takes the process down with it."""
+        super().server_close()
+        with self._lock:
+            self._engine.close()
+
     def url(self, database: str) -> str:
         """URL of a database."""
         return f"clickhousedb://127.0.0.1:{self.server_port}/{database}?compress=false"
