@@ -1,12 +1,12 @@
 """Fixtures for every folder of tests, and the option ``--slow``."""
 
-import logging
 from collections.abc import Iterator
 
 import pytest
 from hypothesis import settings
 
 from tests.engines import clickhouse_folder, clickhouse_http, new_clickhouse, new_postgresql, postgresql_server
+from tests.logs import logging_undone
 
 __all__ = ["clickhouse_folder", "clickhouse_http", "new_clickhouse", "new_postgresql", "postgresql_server"]
 
@@ -30,11 +30,6 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.fixture(autouse=True)
 def loggers_as_they_were() -> Iterator[None]:
-    """A command that runs in the tests' process sets up logging for a process of its own: undone after each test."""
-    root, ours = logging.getLogger(), logging.getLogger("otel_llm")
-    before = [(each, each.level, each.handlers[:], each.propagate, each.disabled) for each in (root, ours)]
-    yield
-    for each, level, handlers, propagate, disabled in before:
-        each.setLevel(level)
-        each.handlers[:] = handlers
-        each.propagate, each.disabled = propagate, disabled
+    """Undoes what a test did to logging."""
+    with logging_undone():
+        yield

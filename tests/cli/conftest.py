@@ -20,6 +20,7 @@ import pytest
 from click.testing import CliRunner
 
 from otel_llm.cli.main import main
+from tests.logs import logging_undone
 
 START_TIMEOUT_S = 60.0
 """Far more than a start takes; test machines are shared."""
@@ -42,7 +43,7 @@ class Outcome(NamedTuple):
 def otel_llm(*words: str, folder: Path, **env: str) -> Outcome:
     """Runs a command to its end, in this process: which is another one than the server's, and saves the start."""
     cleared = dict.fromkeys(name for name in os.environ if name.startswith("OTEL_"))
-    with chdir(folder):
+    with chdir(folder), logging_undone():
         result = CliRunner().invoke(main, words, env={**cleared, **env}, prog_name="otel-llm")
     if result.exception is not None and not isinstance(result.exception, SystemExit):
         raise result.exception

@@ -20,13 +20,15 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 from otel_llm.cli.main import main
 from otel_llm.cli.otlp_files import read_requests
+from tests.logs import logging_undone
 
 ROOT = Path(__file__).parents[2]
 TRACES = 30
 
 
 def otel_llm(*arguments: str | Path) -> Result:
-    return CliRunner().invoke(main, [str(argument) for argument in arguments], catch_exceptions=False)
+    with logging_undone():
+        return CliRunner().invoke(main, [str(argument) for argument in arguments], catch_exceptions=False)
 
 
 def columns_of(database: Path) -> list[Any]:
