@@ -22,6 +22,8 @@ from otel_llm.store.resolution import Repricer, Resolution, resolve, responses_o
 log = logging.getLogger(__name__)
 
 _STOP_WAIT_S = 25.0  # a stopping process must be gone in 30 s
+_IDLE_S = 0.2
+"""After this long without work what is only journalled goes into the database, so that its file is complete by itself."""
 
 
 @dataclass(slots=True)
@@ -130,7 +132,11 @@ class Writer:
             while not self._waiting:
                 if self._stopping:
                     return []
-                self._wake.wait()
+                journal = self._engine.journal
+                if journal is None or not journal.pending_spans:
+                    self._wake.wait()
+                elif not self._wake.wait(_IDLE_S):
+                    self._settle()
             self._await_company()
             works = [self._waiting.popleft()]
             spans = works[0].batch.size
@@ -141,6 +147,15 @@ class Writer:
             self.statistics.waiting_spans -= spans
             self._expected = len(works) + len(self._waiting)
             return works
+
+    def _settle(self) -> None:
+        self._wake.release()  # requests may come meanwhile
+        try:
+            self._engine.settle()
+        except Exception as error:
+            log.warning("the journal could not be settled, it stays as it is: %s", error)
+        finally:
+            self._wake.acquire()
 
     def _await_company(self) -> None:
         """Waits a moment for as many requests as the last commit had: clients that were answered together come back

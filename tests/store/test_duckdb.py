@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from otel_llm.errors import StoreError, StoreUnavailable
 from otel_llm.store.engines.base import Change, WriteSession
 from otel_llm.store.engines.duckdb import DuckDBEngine
+from otel_llm.store.engines.duckdb_journal import SMALL_COMMIT_SPANS
 from otel_llm.store.recent import RecentSpans
 from otel_llm.store.resolution import _Stored, resolve
 
@@ -21,10 +22,10 @@ from .rows import T0, batch, span
 from .test_resolution import HOUR, commit, no_prices, stored
 
 
-@pytest.fixture
-def engine(tmp_path: Path) -> Iterator[DuckDBEngine]:
+@pytest.fixture(params=[0, SMALL_COMMIT_SPANS], ids=["without a journal", "with a journal"])
+def engine(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[DuckDBEngine]:
     """An open store in a file."""
-    opened = DuckDBEngine(str(tmp_path / "store.duckdb"))
+    opened = DuckDBEngine(str(tmp_path / "store.duckdb"), journal_spans=request.param)
     opened.open()
     yield opened
     opened.close()
@@ -43,6 +44,7 @@ def full_disk() -> Iterator[None]:
 
 def invalidate(engine: DuckDBEngine) -> None:
     """Has a reader make DuckDB give the database up."""
+    engine.settle()
     with full_disk(), pytest.raises(sa.exc.DBAPIError), engine.sql.connect() as connection:
         connection.execution_options(isolation_level="AUTOCOMMIT").exec_driver_sql("CHECKPOINT")
 
@@ -50,6 +52,7 @@ def invalidate(engine: DuckDBEngine) -> None:
 def test_a_store_whose_checkpoint_failed_goes_on_when_there_is_room_again(engine: DuckDBEngine) -> None:
     readers = engine.sql  # held by others since the start
     commit(engine, span(span_id=1))
+    engine.settle()
     with full_disk(), pytest.raises(duckdb.FatalException):
         engine.checkpoint()
     commit(engine, span(span_id=2))
@@ -79,7 +82,9 @@ def test_a_database_invalidated_by_the_commit_at_hand_takes_that_commit_in_its_s
 
     def fails_once(session: WriteSession) -> int:
         attempts.append(1)
-        resolution = resolve(batch(span(span_id=2)), [("default", (1).to_bytes(16, "big"))], session, HOUR, no_prices)
+        fresh = batch(span(span_id=2), *(span(trace=2, span_id=number) for number in range(SMALL_COMMIT_SPANS)))
+        traces = [("default", number.to_bytes(16, "big")) for number in (1, 2)]
+        resolution = resolve(fresh, traces, session, HOUR, no_prices)
         session.apply(resolution.change)
         if len(attempts) == 1:
             invalidate(engine)
@@ -87,7 +92,7 @@ def test_a_database_invalidated_by_the_commit_at_hand_takes_that_commit_in_its_s
 
     assert engine.commit([("default", (1).to_bytes(16, "big"))], (), fails_once) == 0
     assert len(attempts) == 2
-    assert len(stored(engine)) == 2
+    assert len(stored(engine)) == 2 + SMALL_COMMIT_SPANS
 
 
 def test_a_disk_that_stays_full_refuses_each_commit_and_loses_nothing(engine: DuckDBEngine) -> None:
@@ -95,7 +100,7 @@ def test_a_disk_that_stays_full_refuses_each_commit_and_loses_nothing(engine: Du
     invalidate(engine)
     with full_disk():
         for _ in range(2):
-            with pytest.raises((duckdb.Error, StoreError)):
+            with pytest.raises((duckdb.Error, StoreError, StoreUnavailable)):
                 commit(engine, *(span(span_id=number, attributes="x" * 1_000) for number in range(2, 100)))
     commit(engine, span(span_id=2))
     assert len(stored(engine)) == 2

@@ -49,6 +49,11 @@ class Change:
     metric_points: Sequence[MetricPoint] = ()
     rejections: Sequence[Rejection] = ()
 
+    @property
+    def is_empty(self) -> bool:
+        """True when there is nothing to write."""
+        return not (self.insert.size or self.replace.size or self.findings or self.metric_points or self.rejections)
+
 
 class LeftOut(NamedTuple):
     """(project, key) of the findings and metric points of a change that were stored already."""
@@ -70,6 +75,18 @@ class Deleted(NamedTuple):
     def plus(self, more: "Deleted") -> "Deleted":
         """Both together."""
         return Deleted(self.spans + more.spans, self.records + more.records)
+
+
+@dataclass(slots=True)
+class JournalStatistics:
+    """What a journal in front of the database did since it was opened, for /metrics."""
+
+    appends: int = 0
+    """Commits that were journalled."""
+    settlements: int = 0
+    """Transactions that brought journalled commits into the database."""
+    pending_spans: int = 0
+    """Spans that are in the journal only."""
 
 
 RECORDS = ("findings", "metric_points", "rejections")
@@ -178,6 +195,15 @@ class Engine(ABC):
     functions: Functions
     sql: sa.Engine
     """Reads, and writes of the small tables (keys, projects, audit)."""
+
+    @property
+    def journal(self) -> JournalStatistics | None:
+        """Numbers of the journal; None on an engine without one."""
+        return None
+
+    def settle(self) -> None:  # noqa: B027 most engines have nothing to do
+        """Brings into the database what was committed to a journal in front of it. Queries do so by themselves; the writer
+        does when it has nothing else to do. Raises StoreUnavailable when the database does not take it."""
 
     @abstractmethod
     def open(self) -> None:

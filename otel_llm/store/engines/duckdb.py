@@ -3,13 +3,17 @@
 Rows go in as Arrow tables built from the batch's own lists (``arro3-core``), which DuckDB scans in place. There is no
 primary key: an index on the ids tripled the file and halved ingest, while one semi-join over the batch's own time range,
 pruned by zone maps, gives the same exactness.
+
+Commits of few spans go into a journal first (:mod:`otel_llm.store.engines.duckdb_journal`). Whatever looks into the database
+settles it before: every statement of a reader, every transaction of the writer, retention, a checkpoint, closing.
 """
 
+import logging
 import os
 import threading
 import weakref
 from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -31,13 +35,17 @@ from otel_llm.store.engines.base import (
     CostUpdate,
     Deleted,
     Engine,
+    JournalStatistics,
     LeftOut,
     ResponseKey,
     TraceKey,
     WriteSession,
 )
 from otel_llm.store.engines.duckdb_functions import DuckDBFunctions
+from otel_llm.store.engines.duckdb_journal import SMALL_COMMIT_SPANS, Draft, Journal
 from otel_llm.store.recent import CAPACITY_SPANS, RecentSpans
+
+log = logging.getLogger(__name__)
 
 WAL_CHECKPOINT = "128MB"
 """Write-ahead log size that triggers a checkpoint. DuckDB's own 16 MB rewrites the open row group (122,880 rows) every 20,000
@@ -73,8 +81,15 @@ class DuckDBEngine(Engine):
     capabilities = Capabilities(columnar=True)
 
     def __init__(
-        self, path: str, *, threads: int | None = None, memory_limit: str | None = None, recent_spans: int = CAPACITY_SPANS
+        self,
+        path: str,
+        *,
+        threads: int | None = None,
+        memory_limit: str | None = None,
+        recent_spans: int = CAPACITY_SPANS,
+        journal_spans: int = SMALL_COMMIT_SPANS,
     ) -> None:
+        """``journal_spans`` is the size of a commit up to which it is journalled; 0 is none."""
         self.path = path
         self._recent_spans = recent_spans
         self.functions = DuckDBFunctions()
@@ -88,13 +103,22 @@ class DuckDBEngine(Engine):
             self._config["memory_limit"] = memory_limit
         self._base: duckdb.DuckDBPyConnection | None = None
         self._writer: duckdb.DuckDBPyConnection | None = None
+        self._journal = Journal(path, journal_spans)
         self._write_lock = threading.Lock()
+        self._turn_of = 0  # thread that has the turn
         self._broken = False
         self._raw: weakref.WeakKeyDictionary[Any, duckdb.DuckDBPyConnection] = weakref.WeakKeyDictionary()
         self.sql = self._reader()  # made once: others keep it, and it must serve them after a reopening as well
 
     # -- life
     def open(self) -> None:
+        try:
+            self._open()
+        except BaseException:
+            self._journal.close()
+            raise
+
+    def _open(self) -> None:
         try:
             self._base = duckdb.connect(self.path or ":memory:", config=self._config)
         except duckdb.IOException as error:
@@ -106,6 +130,8 @@ class DuckDBEngine(Engine):
         self._inlets = _Inlets(self._writer)
         try:
             migrations.migrate(self.sql, self.path or "the in-memory store")
+            self._journal.load(self._writer)
+            self._settle()
             self._recent = RecentSpans(self._stored_until(), self._recent_spans)
         except BaseException:
             self._close()
@@ -120,6 +146,8 @@ class DuckDBEngine(Engine):
             max_overflow=24,
             pool_reset_on_return="rollback",
         )
+        # A transaction sees what was committed before its first statement, so this is soon enough.
+        sa.event.listen(sql, "before_cursor_execute", lambda *_: self._show_pending())
         sa.event.listen(sql, "before_cursor_execute", lambda *_: duckdb_probing.begin())
         sa.event.listen(sql, "after_cursor_execute", lambda *_: duckdb_probing.end())
         sa.event.listen(sql, "handle_error", self._reader_failed)
@@ -141,10 +169,21 @@ class DuckDBEngine(Engine):
             return False  # closed
         return False
 
+    def _show_pending(self) -> None:
+        """Before a statement of a reader: what was acknowledged is there for it. Raises StoreUnavailable."""
+        if self._journal.pending:
+            base = self._base
+            self.settle()
+            if self._base is not base:
+                raise StoreUnavailable("the database was opened anew meanwhile")  # and this reader's connection went with it
+
     def _connect(self) -> ConnectionWrapper:
         if self._broken:
-            with self._alone():
-                pass
+            try:
+                with self._alone():
+                    pass
+            except (duckdb.Error, OSError) as error:
+                raise StoreUnavailable(f"the store cannot be opened anew: {_first_line(error)}") from error
         raw = self._connected().cursor()
         wrapper = ConnectionWrapper(raw)
         self._raw[wrapper] = raw
@@ -175,28 +214,87 @@ class DuckDBEngine(Engine):
         return StoreError(f"cannot open {self.path}: {_first_line(error)}")
 
     @contextmanager
-    def _alone(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        """The one writer's turn, on a database that works.
+    def _turn(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """The one writer's turn, on a database that works. Commits may be pending.
 
         A failed write of the file (a full disk), whoever made it, invalidates the database object: only a new one can go on,
         and the next turn opens it. Raises StoreUnavailable once the store is closed.
         """
         with self._write_lock:
-            if self._broken:
-                self._close()
-                self._broken = False
-                try:
-                    self.open()
-                except BaseException:
-                    self._broken = True
-                    raise
-            if self._base is None:
-                raise StoreUnavailable("the store is closed")
+            self._turn_of = threading.get_ident()
             try:
+                if self._broken:
+                    self._close()
+                    self._broken = False
+                    try:
+                        self._open()
+                    except BaseException:
+                        self._broken = True
+                        raise
+                if self._base is None:
+                    raise StoreUnavailable("the store is closed")
                 yield self._base
             except duckdb.FatalException:
                 self._broken = True
                 raise
+            finally:
+                self._turn_of = 0
+
+    @contextmanager
+    def _alone(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A turn with nothing pending."""
+        with self._turn() as base:
+            self._settle()
+            yield base
+
+    # -- the journal
+    @property
+    def journal(self) -> JournalStatistics:
+        return self._journal.statistics
+
+    def settle(self) -> None:
+        if not self._journal.pending or self._turn_of == threading.get_ident():
+            return
+        try:
+            try:
+                with self._alone():
+                    pass
+            except duckdb.FatalException:  # a new database may well take it
+                with self._alone():
+                    pass
+        except (duckdb.Error, StoreError, OSError) as error:
+            raise StoreUnavailable(f"what was committed last cannot be shown: {_first_line(error)}") from error
+
+    def _settle(self) -> None:
+        """Brings what is pending into the database, within a turn. When that fails it stays pending."""
+        journal = self._journal
+        if not journal.pending and not journal.failed:
+            return
+        with duckdb_probing.statement(), self._transaction() as tables:
+            if journal.pending:
+                tables.write(
+                    Change(
+                        insert=SpanBatch.concat([entry.insert for entry in journal.pending]),
+                        rejections=[rejection for entry in journal.pending for rejection in entry.rejections],
+                    )
+                )
+            journal.mark(tables.connection)
+        journal.settled()
+
+    @contextmanager
+    def _transaction(self) -> Iterator["_Tables"]:
+        """A transaction of the writer, within a turn."""
+        writer = self._writer
+        assert writer is not None  # noqa: S101 set in _open()
+        writer.execute("BEGIN")
+        try:
+            yield _Tables(writer, self._inlets)
+            writer.execute("COMMIT")
+        except BaseException:
+            with suppress(duckdb.Error):  # the failed statement may have ended the transaction itself
+                writer.execute("ROLLBACK")
+            self._inlets = _Inlets(writer)  # what was registered in the transaction went with it
+            raise
 
     def interrupt(self, connection: sa.Connection) -> None:
         raw = self._raw.get(connection.connection.driver_connection)
@@ -206,9 +304,11 @@ class DuckDBEngine(Engine):
     def size_bytes(self) -> int:
         if not self.path:
             return 0
-        return sum(file.stat().st_size for file in (Path(self.path), Path(self.path + ".wal")) if file.exists())
+        files = (Path(self.path), Path(self.path + ".wal"))
+        return sum(file.stat().st_size for file in files if file.exists()) + self._journal.size_bytes
 
     def used_bytes(self) -> int:
+        self.settle()
         cursor = self._connected().cursor()
         row = cursor.execute("SELECT used_blocks * block_size FROM pragma_database_size()").fetchone()
         log = Path(self.path + ".wal")
@@ -229,8 +329,14 @@ class DuckDBEngine(Engine):
 
     def close(self) -> None:
         with self._write_lock:  # after the commit at hand
+            if self._base is not None and not self._broken:
+                try:
+                    self._settle()
+                except Exception as error:  # a full disk: it is in the journal, and comes in when the store is opened again
+                    log.warning("the store is closed with %d commits in its journal: %s", len(self._journal.pending), error)
             self._broken = False
             self._close()
+            self._journal.close()
 
     def _close(self) -> None:
         base, self._base = self._base, None
@@ -257,24 +363,24 @@ class DuckDBEngine(Engine):
 
     @contextmanager
     def write(self, traces: Collection[TraceKey], responses: Collection[ResponseKey] = ()) -> Iterator[WriteSession]:
-        with self._alone(), duckdb_probing.statement():
-            writer = self._writer
-            assert writer is not None  # noqa: S101 set in open(), before any write
-            writer.execute("BEGIN")
+        with self._turn(), duckdb_probing.statement(), ExitStack() as transaction:
+            if self._journal.failed:
+                self._settle()
+            session = _DuckDBSession(self, transaction)
+            yield session
+            if session.draft is not None:
+                self._append(session.draft)
+            transaction.close()
             try:
-                session = _DuckDBSession(writer, self._inlets, self._recent)
-                yield session
-                writer.execute("COMMIT")
-            except BaseException:
-                with suppress(duckdb.Error):  # the failed statement may have ended the transaction itself
-                    writer.execute("ROLLBACK")
-                self._inlets = _Inlets(writer)  # what was registered in the transaction went with it
-                raise
-            try:
-                session.committed()
+                self._recent.wrote(*session.written)
             except BaseException:
                 self._broken = True  # a memory without these rows would let them in twice: the next turn makes a new one
                 raise
+
+    def _append(self, draft: Draft) -> None:
+        if not self._journal.has_room(draft):
+            self._settle()
+        self._journal.append(draft)
 
     def update_costs(self, updates: Sequence[CostUpdate]) -> int:
         if not updates:
@@ -361,43 +467,16 @@ class _Inlets:
         return inlet
 
 
-class _DuckDBSession(WriteSession):
-    """One transaction on the writer's connection."""
+class _Tables:
+    """The store's tables within one transaction of the writer."""
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection, inlets: _Inlets, recent: RecentSpans) -> None:
-        self._connection = connection
+    def __init__(self, connection: duckdb.DuckDBPyConnection, inlets: _Inlets) -> None:
+        self.connection = connection
         self._inlets = inlets
-        self._recent = recent
-        self._written: tuple[SpanBatch, ...] = ()
 
-    def related(
-        self, traces: Collection[TraceKey], responses: Collection[ResponseKey], start_from: int, start_to: int
-    ) -> list[SlimSpan]:
-        known = self._recent.look(traces, responses, start_from, start_to)
-        answer: dict[SpanKey, SlimSpan] = {}
-        if known.ask_traces:
-            asked = _keys_table(("project", "trace_id"), known.ask_traces)
-            answer |= self._slim("s.project = a.project AND s.trace_id = a.trace_id", asked, start_from, start_to)
-        if known.ask_responses:
-            asked = _keys_table(("project", "response_id"), known.ask_responses)
-            answer |= self._slim(
-                "s.role IN ('generation', 'embedding') AND s.project = a.project AND s.response_id = a.response_id",
-                asked,
-                start_from,
-                start_to,
-                f" QUALIFY row_number() OVER (PARTITION BY s.project, s.response_id) <= {MOST_SHARING + 1}",
-            )
-        if known.ask_traces or known.ask_responses:
-            self._recent.learn(known.ask_traces, known.ask_responses, answer.values(), start_from, start_to)
-        found = {slim.key: slim for slim in known.spans} | answer
-        return list(found.values())
-
-    def committed(self) -> None:
-        """Tells memory what the commit wrote."""
-        self._recent.wrote(*self._written)
-
-    def _slim(self, on: str, asked: Table, start_from: int, start_to: int, of_each: str = "") -> dict[SpanKey, SlimSpan]:
-        connection = self._connection
+    def slim(self, on: str, asked: Table, start_from: int, start_to: int, of_each: str = "") -> dict[SpanKey, SlimSpan]:
+        """Stored spans that meet a condition on ``s``, the spans, and ``a``, the keys asked for."""
+        connection = self.connection
         connection.register("asked", asked)
         try:
             rows = connection.execute(
@@ -410,7 +489,8 @@ class _DuckDBSession(WriteSession):
         return {(row[0], row[1], row[2]): SlimSpan._make(row) for row in rows}
 
     def fetch(self, keys: Collection[SpanKey], start_from: int, start_to: int) -> SpanBatch:
-        connection = self._connection
+        """As :meth:`WriteSession.fetch`."""
+        connection = self.connection
         connection.register("asked", _keys_table(("project", "trace_id", "span_id"), list(keys)))
         try:
             rows = connection.execute(
@@ -424,13 +504,13 @@ class _DuckDBSession(WriteSession):
         columns = dict(zip(FIELD_NAMES, map(list, zip(*rows, strict=True)), strict=True)) if rows else None
         return SpanBatch.of_columns(columns, len(rows)) if columns else SpanBatch()
 
-    def apply(self, change: Change) -> LeftOut:
+    def write(self, change: Change) -> LeftOut:
+        """As :meth:`WriteSession.apply`."""
         if change.replace.size:
             self._delete(change.replace)
             self._insert_spans(change.replace)
         if change.insert.size:
             self._insert_spans(change.insert)
-        self._written = (change.insert, change.replace)
         self._insert(schema.rejections, change.rejections)
         return LeftOut(
             self._insert_new(schema.findings, change.findings, "finding_key"),
@@ -439,15 +519,15 @@ class _DuckDBSession(WriteSession):
 
     def _delete(self, batch: SpanBatch) -> None:
         names = ("project", "trace_id", "span_id")
-        self._connection.register("asked", _keys_table(names, list(zip(*(batch[name] for name in names), strict=True))))
+        self.connection.register("asked", _keys_table(names, list(zip(*(batch[name] for name in names), strict=True))))
         try:
             # The stored copy may have started elsewhere than the new one, but within the margin the writer looked in.
-            self._connection.execute(
+            self.connection.execute(
                 "DELETE FROM spans s USING asked a "
                 "WHERE s.project = a.project AND s.trace_id = a.trace_id AND s.span_id = a.span_id"
             )
         finally:
-            self._connection.unregister("asked")
+            self.connection.unregister("asked")
 
     def _insert_spans(self, batch: SpanBatch) -> None:
         columns = batch.filled_columns()
@@ -455,7 +535,7 @@ class _DuckDBSession(WriteSession):
         arrow: dict[str, Any] = {name: Array(column, _FIELD_ARROW[name]) for name, column in columns.items()}
         inlet.table = Table.from_pydict(arrow)
         try:
-            self._connection.execute(inlet.insert)
+            self.connection.execute(inlet.insert)
         finally:
             inlet.table = None
 
@@ -473,7 +553,7 @@ class _DuckDBSession(WriteSession):
             return []
         columns = zip(table.columns, zip(*rows, strict=True), strict=True)
         arrow = Table.from_pydict({column.name: Array(list(values), _arrow_type(column)) for column, values in columns})
-        connection = self._connection
+        connection = self.connection
         connection.register("fresh", arrow)
         try:
             names = ", ".join(table.columns.keys())
@@ -481,6 +561,68 @@ class _DuckDBSession(WriteSession):
             return connection.execute(insert).fetchall()
         finally:
             connection.unregister("fresh")
+
+
+class _DuckDBSession(WriteSession):
+    """One unit of work. Its transaction begins when the database is needed: what memory answers, and the journal takes, does
+    without one."""
+
+    def __init__(self, engine: DuckDBEngine, transaction: ExitStack) -> None:
+        """``transaction`` commits when it is closed, and rolls back when it is left with an error."""
+        self._engine = engine
+        self._transaction = transaction
+        self._recent = engine._recent
+        self._begun: _Tables | None = None
+        self.draft: Draft | None = None
+        """What goes into the journal instead of the database."""
+        self.written: list[SpanBatch] = []
+        """Rows for memory to know once they are committed."""
+
+    @property
+    def _tables(self) -> "_Tables":
+        """The tables, in a transaction."""
+        if self._begun is None:
+            self._engine._settle()
+            self._begun = self._transaction.enter_context(self._engine._transaction())
+            draft, self.draft = self.draft, None
+            if draft is not None:  # applied before; now it belongs to this transaction
+                self._begun.write(Change(insert=draft.insert, rejections=draft.rejections))
+        return self._begun
+
+    def related(
+        self, traces: Collection[TraceKey], responses: Collection[ResponseKey], start_from: int, start_to: int
+    ) -> list[SlimSpan]:
+        known = self._recent.look(traces, responses, start_from, start_to)
+        answer: dict[SpanKey, SlimSpan] = {}
+        if known.ask_traces:
+            asked = _keys_table(("project", "trace_id"), known.ask_traces)
+            answer |= self._tables.slim("s.project = a.project AND s.trace_id = a.trace_id", asked, start_from, start_to)
+        if known.ask_responses:
+            asked = _keys_table(("project", "response_id"), known.ask_responses)
+            answer |= self._tables.slim(
+                "s.role IN ('generation', 'embedding') AND s.project = a.project AND s.response_id = a.response_id",
+                asked,
+                start_from,
+                start_to,
+                f" QUALIFY row_number() OVER (PARTITION BY s.project, s.response_id) <= {MOST_SHARING + 1}",
+            )
+        if known.ask_traces or known.ask_responses:
+            self._recent.learn(known.ask_traces, known.ask_responses, answer.values(), start_from, start_to)
+        found = {slim.key: slim for slim in known.spans} | answer
+        return list(found.values())
+
+    def fetch(self, keys: Collection[SpanKey], start_from: int, start_to: int) -> SpanBatch:
+        return self._tables.fetch(keys, start_from, start_to)
+
+    def apply(self, change: Change) -> LeftOut:
+        self.written += (change.insert, change.replace)
+        if self._begun is None and self.draft is None:
+            if change.is_empty:
+                return LeftOut()
+            self.draft = self._engine._journal.draft(change)
+            if self.draft is not None:
+                return LeftOut()
+        return self._tables.write(change)
 
 
 def _keys_table(names: tuple[str, ...], keys: Sequence[tuple[Any, ...]]) -> Table:

@@ -56,9 +56,11 @@ def end() -> None:
 
 @contextmanager
 def statement() -> Iterator[None]:
-    """Between :func:`begin` and :func:`end`."""
+    """Between :func:`begin` and :func:`end`; may be within another one."""
+    outer = _absent is not None and getattr(_absent.running, "statement", False)
     begin()
     try:
         yield
     finally:
-        end()
+        if not outer:
+            end()
