@@ -147,7 +147,7 @@ class DuckDBEngine(Engine):
             pool_reset_on_return="rollback",
         )
         # A transaction sees what was committed before its first statement, so this is soon enough.
-        sa.event.listen(sql, "before_cursor_execute", lambda *_: self._show_pending())
+        sa.event.listen(sql, "before_cursor_execute", lambda connection, *_: self._show_pending(connection))
         sa.event.listen(sql, "before_cursor_execute", lambda *_: duckdb_probing.begin())
         sa.event.listen(sql, "after_cursor_execute", lambda *_: duckdb_probing.end())
         sa.event.listen(sql, "handle_error", self._reader_failed)
@@ -169,13 +169,14 @@ class DuckDBEngine(Engine):
             return False  # closed
         return False
 
-    def _show_pending(self) -> None:
+    def _show_pending(self, connection: sa.Connection) -> None:
         """Before a statement of a reader: what was acknowledged is there for it. Raises StoreUnavailable."""
         if self._journal.pending:
             base = self._base
             self.settle()
             if self._base is not base:
-                raise StoreUnavailable("the database was opened anew meanwhile")  # and this reader's connection went with it
+                connection.invalidate()
+                raise StoreUnavailable("the database was opened anew, and what was asked of the old one is lost: ask again")
 
     def _connect(self) -> ConnectionWrapper:
         if self._broken:
@@ -236,6 +237,7 @@ class DuckDBEngine(Engine):
                 yield self._base
             except duckdb.FatalException:
                 self._broken = True
+                self.sql.dispose()  # the next reader shall not get a connection to it
                 raise
             finally:
                 self._turn_of = 0

@@ -20,6 +20,7 @@ Pending entries are guarded by the turn of the engine's writer; other threads ma
 import logging
 import os
 import secrets
+import shutil
 import struct
 import sys
 import zlib
@@ -152,10 +153,17 @@ class Journal:
             self._hold([entry for entry in self.pending if entry.sequence > settled])
             self._sequence = max(self._sequence, settled)
             return
-        self._loaded, self._sequence, self._position, self._failed = True, settled, 0, False
-        self._hold([])
+        self._sequence, self._position, self._failed = settled, 0, False
+        self._hold(self._left_behind(settled))
+        if self.pending:
+            self._sequence = self.pending[-1].sequence
+            log.info("found %d commits in the journal that were not in the database yet", len(self.pending))
+        self._loaded = True
+
+    def _left_behind(self, settled: int) -> list[Pending]:
+        """What the file holds that the database does not; it is put aside when it is not as it should be."""
         if self._path is None or not self._path.exists():
-            return
+            return []
         try:
             found = _read(self._path.read_bytes(), self._store, settled)
         except msgspec.MsgspecError as error:
@@ -164,30 +172,27 @@ class Journal:
             ) from error
         if found.foreign or found.missing:
             kept = self._path.with_name(f"{self._path.name}.{secrets.token_hex(4)}")
-            os.replace(self._path, kept)
             if found.foreign:
+                os.replace(self._path, kept)
                 log.warning("the journal beside the database is not its own (or of a later copy of it), it is kept as %s", kept)
-                return
-            log.error(
-                "%d entries of the journal are damaged: what they held is lost. The file is kept as %s", found.missing, kept
-            )
-        if found.pending:
-            self._hold(found.pending)
-            self._sequence = found.pending[-1].sequence
-            log.info("found %d commits in the journal that were not in the database yet", len(found.pending))
+            else:
+                shutil.copyfile(self._path, kept)
+                log.error(
+                    "%d entries of the journal are damaged: what they held is lost. The file is kept as %s", found.missing, kept
+                )
+        return found.pending
 
     def close(self) -> None:
-        """Lets the file go; removes it when nothing in it is pending. Does nothing when no database was loaded: the file may
-        be that of another process."""
-        if not self._loaded:
-            return
+        """Lets the file go; removes it when nothing in it is pending. One that was not loaded is left alone: it may be that of
+        another process."""
         if self._file is not None:
             self._file.close()
             self._file = None
-        if self._path is not None and not self.pending and not self._failed:
-            self._path.unlink(missing_ok=True)
         if self._path is not None:
-            _OPEN.pop(os.path.realpath(self._path), None)
+            if self._loaded and not self.pending and not self._failed:
+                self._path.unlink(missing_ok=True)
+            if _OPEN.get(os.path.realpath(self._path)) is self:
+                del _OPEN[os.path.realpath(self._path)]
         self._loaded = False
         self._hold([])
 

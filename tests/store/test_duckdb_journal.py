@@ -1,0 +1,705 @@
+"""The journal in front of DuckDB: whatever happens when, what was committed is there once, and every question sees it."""
+
+import itertools
+import logging
+import resource
+import shutil
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+import sqlalchemy as sa
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from otel_llm.errors import StoreBusy, StoreMismatch, StoreUnavailable
+from otel_llm.spans import Finding, Rejection
+from otel_llm.store import schema
+from otel_llm.store.copying import copy_store
+from otel_llm.store.engines import duckdb_journal
+from otel_llm.store.engines.base import Change, CostUpdate, WriteSession
+from otel_llm.store.engines.duckdb import DuckDBEngine
+from otel_llm.store.engines.duckdb_journal import CAPACITY_BYTES, MOST_PENDING_SPANS, SMALL_COMMIT_SPANS, Journal
+from otel_llm.store.queries.reading import run
+from otel_llm.store.recent import GENERATIONS
+from otel_llm.store.writer import Work, Writer
+
+from .rows import SECOND, T0, batch, span
+from .test_resolution import HOUR, commit, no_prices, stored
+
+COUNT = sa.select(sa.func.count()).select_from(schema.spans)
+LARGE = SMALL_COMMIT_SPANS + 1
+_projects = itertools.count()
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> Iterator[DuckDBEngine]:
+    """An open store in a file."""
+    (tmp_path / "first").mkdir()
+    opened = DuckDBEngine(str(tmp_path / "first" / "store.duckdb"))
+    opened.open()
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def crashed(engine: DuckDBEngine, tmp_path: Path) -> Iterator[Callable[..., DuckDBEngine]]:
+    """Opens what is on disk at this moment, as after ``kill -9``; the journal's bytes may be changed before."""
+    copies: list[DuckDBEngine] = []
+
+    def reopen(damage: Callable[[bytearray], None] | None = None, of: DuckDBEngine = engine) -> DuckDBEngine:
+        folder = tmp_path / f"crash{len(copies)}"
+        shutil.copytree(Path(of.path).parent, folder)
+        path = folder / Path(of.path).name
+        if damage is not None:
+            content = bytearray(journal_of(path).read_bytes())
+            damage(content)
+            journal_of(path).write_bytes(content)
+        copies.append(DuckDBEngine(str(path)))
+        copies[-1].open()
+        return copies[-1]
+
+    yield reopen
+    for copy in copies:
+        copy.close()
+
+
+def journal_of(path: str | Path) -> Path:
+    """The journal beside a database."""
+    return Path(f"{path}.journal")
+
+
+def pending(engine: DuckDBEngine) -> int:
+    """Spans that are in the journal only."""
+    return engine.journal.pending_spans
+
+
+def spans(engine: DuckDBEngine) -> int:
+    """Stored spans, each once."""
+    return len(stored(engine))
+
+
+def large(trace: int = 99) -> list[dict[str, Any]]:
+    """More spans than a commit that is journalled has."""
+    return [span(trace=trace, span_id=number) for number in range(1, LARGE + 1)]
+
+
+@contextmanager
+def full_disk(most: int = 1024) -> Iterator[None]:
+    """No file of this process may grow beyond some bytes."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (most, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+# -- what is journalled
+
+
+def test_a_small_commit_is_journalled_and_a_large_one_goes_into_the_database(engine: DuckDBEngine) -> None:
+    commit(engine, span())
+    assert pending(engine) == 1
+    assert engine.journal.appends == 1
+    commit(engine, *large())
+    assert pending(engine) == 0, "what came before is in the database before"
+    assert engine.journal.appends == 1
+    assert spans(engine) == 1 + LARGE
+
+
+def test_a_commit_that_says_no_more_than_what_is_stored_writes_what_it_refused_alone(engine: DuckDBEngine) -> None:
+    refused = Rejection("default", T0, "spans", "", "", "no_id", "a span without an id")
+    engine.commit((), (), lambda session: session.apply(Change()))
+    assert engine.journal.appends == 0
+    engine.commit((), (), lambda session: session.apply(Change(rejections=[refused])))
+    assert engine.journal.appends == 1
+    with engine.sql.connect() as connection:
+        assert [tuple(row) for row in connection.execute(sa.select(schema.rejections))] == [tuple(refused)]
+
+
+def test_a_finding_goes_into_the_database_which_knows_whether_it_is_there(engine: DuckDBEngine) -> None:
+    finding = Finding("default", b"t" * 16, b"s" * 8, b"f" * 16, T0, "p", "", "alert", "", "test")
+
+    def left_out(trace: int) -> set[tuple[str, bytes]]:
+        change = Change(insert=batch(span(trace=trace)), findings=[finding])
+        return set(engine.commit((), (), lambda session: session.apply(change)).findings)
+
+    assert [left_out(1), left_out(2)] == [set(), {("default", b"f" * 16)}]
+    assert engine.journal.appends == 0
+    assert spans(engine) == 2
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"input_tokens": 2**70}, {"input_tokens": 2**63}, {"name": None}, {"name": "\ud800"}, {"kind": "client"}],
+    ids=["no integer", "no signed integer", "missing", "no text", "of another type"],
+)
+def test_a_row_that_the_database_would_refuse_is_refused_at_once(engine: DuckDBEngine, wrong: dict[str, Any]) -> None:
+    commit(engine, span(span_id=1))
+    with pytest.raises((duckdb.Error, OverflowError, UnicodeError, TypeError)):
+        commit(engine, span(span_id=2, **wrong))
+    commit(engine, span(span_id=3))
+    assert {key[1][-1] for key in stored(engine)} == {1, 3}
+
+
+def test_values_at_their_bounds_are_stored_as_they_are(engine: DuckDBEngine) -> None:
+    row = span(input_tokens=2**63 - 1, output_tokens=-(2**63), cost_reported=1, cost_computed=float("inf"), name="\0é😀")
+    commit(engine, row)
+    assert engine.journal.appends == 1
+    (found,) = stored(engine).values()
+    assert {name: found[name] for name in row} == row
+
+
+@pytest.mark.parametrize("place", ["before", "after"])
+def test_a_session_that_asks_the_database_writes_into_it(engine: DuckDBEngine, place: str) -> None:
+    commit(engine, span(span_id=1))
+
+    def work(session: WriteSession) -> int:
+        if place == "after":
+            session.apply(Change(insert=batch(span(span_id=2))))
+        rows = session.fetch([("default", (1).to_bytes(16, "big"), number.to_bytes(8, "big")) for number in (1, 2)], T0, T0)
+        if place == "before":
+            session.apply(Change(insert=batch(span(span_id=2))))
+        return rows.size
+
+    assert engine.commit([("default", (1).to_bytes(16, "big"))], (), work) == (1 if place == "before" else 2)
+    assert pending(engine) == 0
+    assert commit(engine, span(span_id=2)) == 1, "memory knows it"
+    assert spans(engine) == 2
+
+
+def test_a_unit_of_work_that_fails_leaves_nothing(engine: DuckDBEngine) -> None:
+    def fails(session: WriteSession) -> None:
+        session.apply(Change(insert=batch(span())))
+        raise KeyError("something else went wrong")
+
+    with pytest.raises(KeyError):
+        engine.commit([("default", (1).to_bytes(16, "big"))], (), fails)
+    assert (pending(engine), spans(engine)) == (0, 0)
+    assert commit(engine, span()) == 0
+
+
+def test_what_is_pending_is_bounded_in_spans(engine: DuckDBEngine) -> None:
+    for trace in range(1, MOST_PENDING_SPANS // SMALL_COMMIT_SPANS + 2):
+        commit(engine, *(span(trace=trace, span_id=number) for number in range(1, SMALL_COMMIT_SPANS + 1)))
+        assert pending(engine) <= MOST_PENDING_SPANS
+    assert engine.journal.settlements == 1
+    assert pending(engine) == SMALL_COMMIT_SPANS
+    assert spans(engine) == MOST_PENDING_SPANS + SMALL_COMMIT_SPANS
+
+
+def test_what_is_pending_is_bounded_in_bytes(engine: DuckDBEngine, crashed: Callable[..., DuckDBEngine]) -> None:
+    text = "x" * (CAPACITY_BYTES // 3)
+    for number in range(1, 5):
+        commit(engine, span(span_id=number, attributes=text))
+    assert engine.journal.settlements >= 1
+    assert journal_of(engine.path).stat().st_size == CAPACITY_BYTES
+    assert spans(crashed()) == 4
+    commit(engine, span(span_id=5, attributes="x" * CAPACITY_BYTES))
+    assert spans(engine) == 5
+
+
+# -- visible at once
+
+
+def _by_a_new_connection(engine: DuckDBEngine) -> int:
+    with engine.sql.connect() as connection:
+        return int(connection.execute(COUNT).scalar_one())
+
+
+def _in_a_transaction(engine: DuckDBEngine) -> int:
+    with engine.sql.begin() as connection:
+        return int(connection.execute(COUNT).scalar_one())
+
+
+def _by_driver_sql(engine: DuckDBEngine) -> int:
+    with engine.sql.connect() as connection:
+        return int(connection.exec_driver_sql("SELECT count(*) FROM spans").scalar_one())
+
+
+def _by_a_reader(engine: DuckDBEngine) -> int:
+    return int(run(engine, COUNT, 10)[0][0])
+
+
+def _by_copying(engine: DuckDBEngine) -> int:
+    target = DuckDBEngine("")
+    target.open()
+    copy_store(engine, target)
+    copied = spans(target)
+    target.close()
+    return copied
+
+
+def _by_a_deletion(engine: DuckDBEngine) -> int:
+    return engine.delete_oldest(None, 2**62, 100).spans
+
+
+def _by_new_costs(engine: DuckDBEngine) -> int:
+    update = CostUpdate("default", (1).to_bytes(16, "big"), (1).to_bytes(8, "big"), T0, None, 1.0, "test")
+    return engine.update_costs([update])
+
+
+def _by_a_checkpoint(engine: DuckDBEngine) -> int:
+    engine.checkpoint()
+    assert pending(engine) == 0
+    return 1
+
+
+def _by_the_used_bytes(engine: DuckDBEngine) -> int:
+    assert engine.used_bytes() > 0
+    assert pending(engine) == 0
+    return 1
+
+
+@pytest.mark.parametrize(
+    "look",
+    [
+        _by_a_new_connection,
+        _in_a_transaction,
+        _by_driver_sql,
+        _by_a_reader,
+        _by_copying,
+        _by_a_deletion,
+        _by_new_costs,
+        _by_a_checkpoint,
+        _by_the_used_bytes,
+    ],
+)
+def test_what_is_committed_is_seen(engine: DuckDBEngine, look: Callable[[DuckDBEngine], int]) -> None:
+    commit(engine, span())
+    assert pending(engine) == 1
+    assert look(engine) == 1
+
+
+def test_a_connection_that_is_kept_sees_each_commit(engine: DuckDBEngine) -> None:
+    with engine.sql.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        for number in range(1, 4):
+            commit(engine, span(span_id=number))
+            assert connection.execute(COUNT).scalar_one() == number
+    with engine.sql.connect() as connection:
+        for number in range(4, 7):
+            commit(engine, span(span_id=number))
+            assert connection.execute(COUNT).scalar_one() == number
+            connection.rollback()
+
+
+def test_a_store_in_memory_does_the_same_without_a_file() -> None:
+    engine = DuckDBEngine("")
+    engine.open()
+    commit(engine, span())
+    assert pending(engine) == 1
+    assert spans(engine) == 1
+    assert commit(engine, span()) == 1
+    engine.close()
+
+
+def test_every_commit_is_seen_by_whoever_asks_after_it_while_others_commit(engine: DuckDBEngine) -> None:
+    committed = 0
+    done = threading.Event()
+    wrong: list[tuple[int, int]] = []
+    looks = []
+
+    def watch() -> None:
+        while not done.is_set():
+            least = committed
+            seen = _by_a_new_connection(engine)
+            looks.append(seen)
+            if seen < least:
+                wrong.append((least, seen))
+
+    watching = [threading.Thread(target=watch) for _ in range(2)]
+    for thread in watching:
+        thread.start()
+    for number in range(1, 151):
+        commit(engine, span(trace=number, span_id=number))
+        committed = number
+    done.set()
+    for thread in watching:
+        thread.join(30)
+        assert not thread.is_alive()
+    assert not wrong
+    assert len(set(looks)) > 3
+    assert engine.journal.appends == 150
+
+
+def test_who_has_the_turn_may_ask(engine: DuckDBEngine) -> None:
+    commit(engine, span())
+
+    def asks(session: WriteSession) -> int:
+        session.apply(Change(insert=batch(span(span_id=2))))
+        return _by_a_new_connection(engine)
+
+    assert engine.commit([("default", (1).to_bytes(16, "big"))], (), asks) <= 1
+    assert spans(engine) == 2
+
+
+# -- stopped and started
+
+
+def test_a_store_that_was_closed_is_one_file_with_everything_in_it(engine: DuckDBEngine) -> None:
+    commit(engine, span())
+    engine.close()
+    assert [each.name for each in Path(engine.path).parent.iterdir()] == ["store.duckdb"]
+    with duckdb.connect(engine.path, read_only=True) as plain:
+        assert plain.execute("SELECT count(*) FROM spans").fetchone() == (1,)
+    engine.open()
+    assert commit(engine, span()) == 1
+    commit(engine, span(span_id=2))
+    assert pending(engine) == 1 or spans(engine) == 2
+
+
+def test_what_is_pending_when_the_process_ends_is_there_afterwards(
+    engine: DuckDBEngine, crashed: Callable[..., DuckDBEngine]
+) -> None:
+    commit(engine, *large())
+    for number in range(1, 4):
+        commit(engine, span(span_id=number))
+    again = crashed()
+    assert pending(again) == 0
+    assert spans(again) == LARGE + 3
+    assert commit(again, span(span_id=2)) == 1
+    assert spans(crashed(of=again)) == LARGE + 3
+
+
+def test_what_was_settled_is_not_inserted_again(engine: DuckDBEngine, crashed: Callable[..., DuckDBEngine]) -> None:
+    for number in range(1, 4):
+        commit(engine, span(span_id=number))
+    engine.settle()
+    assert spans(crashed()) == 3, "the file still holds all three entries"
+    commit(engine, span(span_id=4))
+    assert spans(crashed()) == 4, "the first was overwritten, two are left over"
+    engine.settle()
+    assert spans(crashed()) == 4
+
+
+def test_a_settlement_that_was_committed_though_nobody_was_told_is_not_done_again(
+    engine: DuckDBEngine, crashed: Callable[..., DuckDBEngine], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def dies(*_: object) -> None:
+        raise duckdb.FatalException("the database was invalidated")
+
+    commit(engine, span(span_id=1))
+    with monkeypatch.context() as patch:
+        patch.setattr(Journal, "settled", dies)
+        with pytest.raises(duckdb.FatalException):
+            engine.checkpoint()
+    commit(engine, span(span_id=2))
+    assert spans(crashed()) == 2
+    assert spans(engine) == 2
+
+
+@pytest.mark.parametrize("kept", [0, 5, 31, 35, 36, 60, 700])
+def test_a_torn_entry_is_none(engine: DuckDBEngine, crashed: Callable[..., DuckDBEngine], kept: int) -> None:
+    commit(engine, span(span_id=1))
+    first = engine._journal._position
+    commit(engine, span(span_id=2))
+    assert engine._journal._position > first + kept or kept > 500
+
+    def tear(content: bytearray) -> None:
+        last = engine._journal._position
+        content[min(first + kept, last - 1) :] = bytes(len(content) - min(first + kept, last - 1))
+
+    again = crashed(tear)
+    assert {key[1][-1] for key in stored(again)} == {1}
+    commit(again, span(span_id=3))
+    assert {key[1][-1] for key in stored(crashed(of=again))} == {1, 3}
+
+
+def test_a_damaged_entry_is_missed_and_told_and_those_after_it_are_there(
+    engine: DuckDBEngine, crashed: Callable[..., DuckDBEngine], caplog: pytest.LogCaptureFixture
+) -> None:
+    ends = []
+    for number in range(1, 5):
+        commit(engine, span(span_id=number))
+        ends.append(engine._journal._position)
+
+    def flip(content: bytearray) -> None:
+        content[ends[0] + 200] ^= 16
+
+    with caplog.at_level(logging.ERROR):
+        again = crashed(flip)
+    assert {key[1][-1] for key in stored(again)} == {1, 3, 4}
+    assert "1 entries of the journal are damaged" in caplog.text
+    assert len(list(Path(again.path).parent.glob("store.duckdb.journal.*"))) == 1, "kept to be looked at"
+
+
+def test_entries_of_an_earlier_round_are_no_damage(
+    engine: DuckDBEngine, crashed: Callable[..., DuckDBEngine], caplog: pytest.LogCaptureFixture
+) -> None:
+    for number in range(1, 6):
+        commit(engine, span(span_id=number))
+    engine.settle()
+    commit(engine, span(span_id=6, attributes="longer than the others"))
+    commit(engine, span(span_id=7, attributes="{}" * 200))
+    with caplog.at_level(logging.WARNING):
+        assert spans(crashed()) == 7
+    assert not caplog.records
+
+
+def test_the_journal_of_another_store_is_kept_and_not_read(
+    engine: DuckDBEngine, crashed: Callable[..., DuckDBEngine], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    other = DuckDBEngine(str(tmp_path / "other.duckdb"))
+    other.open()
+    commit(other, span(trace=7))
+    foreign = journal_of(other.path).read_bytes()
+    commit(engine, span(span_id=1))
+    engine.settle()
+
+    def swap(content: bytearray) -> None:
+        content[:] = foreign
+
+    with caplog.at_level(logging.WARNING):
+        again = crashed(swap)
+    assert {key[0][-1] for key in stored(again)} == {1}
+    (kept,) = Path(again.path).parent.glob("store.duckdb.journal.*")
+    assert kept.read_bytes() == foreign
+    assert str(kept) in caplog.text
+    other.close()
+
+
+def test_the_journal_of_a_later_state_of_the_database_is_kept_and_not_read(
+    engine: DuckDBEngine, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    commit(engine, span(span_id=1))
+    engine.checkpoint()
+    backup = tmp_path / "backup.duckdb"
+    shutil.copy(engine.path, backup)
+    commit(engine, span(span_id=2))
+    engine.settle()
+    commit(engine, span(span_id=3))
+    shutil.copy(journal_of(engine.path), journal_of(backup))
+    with caplog.at_level(logging.WARNING):
+        restored = DuckDBEngine(str(backup))
+        restored.open()
+    assert {key[1][-1] for key in stored(restored)} == {1}
+    assert len(list(tmp_path.glob("backup.duckdb.journal.*"))) == 1
+    restored.close()
+
+
+def test_a_store_of_an_earlier_version_gets_its_journal(tmp_path: Path) -> None:
+    path = str(tmp_path / "old.duckdb")
+    before = DuckDBEngine(path, journal_spans=0)
+    before.open()
+    commit(before, span(span_id=1))
+    before.close()
+    with duckdb.connect(path) as plain:
+        plain.execute("DROP TABLE otel_llm_journal")
+    after = DuckDBEngine(path)
+    after.open()
+    commit(after, span(trace=2, start_ns=T0 + 3 * HOUR))
+    assert pending(after) == 1
+    assert spans(after) == 2
+    after.close()
+
+
+def test_an_entry_that_this_version_cannot_read_is_not_passed_over(engine: DuckDBEngine, tmp_path: Path) -> None:
+    draft = engine._journal.draft(Change(insert=batch(span())))
+    assert draft is not None
+    engine._journal.append(draft._replace(payload=draft.payload.replace(b"trace_id", b"trace_ID")))
+    folder = tmp_path / "copy"
+    shutil.copytree(Path(engine.path).parent, folder)
+    again = DuckDBEngine(str(folder / "store.duckdb"))
+    for _ in range(2):
+        with pytest.raises(StoreMismatch, match="another version"):
+            again.open()
+    assert journal_of(again.path).exists()
+
+
+def test_a_journal_whose_owner_lives_is_left_alone(engine: DuckDBEngine) -> None:
+    commit(engine, span())
+    second = DuckDBEngine(engine.path)
+    with pytest.raises(StoreBusy):
+        second.open()
+    second.close()
+    assert journal_of(engine.path).exists()
+    assert pending(engine) == 1
+    assert spans(engine) == 1
+
+
+# -- when it fails
+
+
+def test_an_entry_that_cannot_be_written_is_refused_and_the_next_one_is_not(
+    engine: DuckDBEngine, crashed: Callable[..., DuckDBEngine]
+) -> None:
+    commit(engine, span(span_id=1))
+    with full_disk(1), pytest.raises(StoreUnavailable):
+        commit(engine, span(span_id=2))
+    assert {key[1][-1] for key in stored(crashed())} == {1}
+    assert commit(engine, span(span_id=2)) == 0
+    assert commit(engine, span(span_id=3)) == 0
+    assert {key[1][-1] for key in stored(crashed())} == {1, 2, 3}
+    assert spans(engine) == 3
+
+
+@pytest.mark.parametrize("again", [1, LARGE], ids=["small", "large"])
+def test_an_entry_that_was_written_though_it_was_refused_is_not_found_beside_its_repetition(
+    engine: DuckDBEngine, crashed: Callable[..., DuckDBEngine], monkeypatch: pytest.MonkeyPatch, again: int
+) -> None:
+    def fails(*_: object) -> None:
+        raise OSError("input/output error")
+
+    commit(engine, span(span_id=1))
+    with monkeypatch.context() as patch:
+        patch.setattr(duckdb_journal, "_sync", fails)
+        with pytest.raises(StoreUnavailable):
+            commit(engine, span(trace=99, span_id=1))
+    assert spans(crashed()) in (1, 2), "refused, but it may be there"
+    assert commit(engine, *large()[:again]) == 0
+    assert spans(crashed()) == 1 + again
+    assert spans(engine) == 1 + again
+    engine.close()
+    assert not journal_of(engine.path).exists()
+
+
+def test_without_room_for_a_journal_commits_go_into_the_database(
+    engine: DuckDBEngine, caplog: pytest.LogCaptureFixture
+) -> None:
+    with full_disk(CAPACITY_BYTES // 2), caplog.at_level(logging.WARNING):
+        commit(engine, span(span_id=1))
+        commit(engine, span(span_id=2))
+        assert not journal_of(engine.path).exists()
+        assert spans(engine) == 2
+    assert caplog.text.count("there is no journal") == 1
+
+
+def test_a_settlement_that_fails_refuses_readers_and_loses_nothing(
+    engine: DuckDBEngine, crashed: Callable[..., DuckDBEngine]
+) -> None:
+    rows = [span(span_id=number, attributes="x" * 10_000) for number in range(1, 51)]
+    commit(engine, *rows)
+    with full_disk():
+        for _ in range(2):
+            with pytest.raises(StoreUnavailable):
+                _by_a_new_connection(engine)
+        with pytest.raises((duckdb.Error, StoreUnavailable)):
+            commit(engine, *large())
+        assert pending(engine) == 50
+    assert spans(crashed()) == 50
+    assert spans(engine) == 50
+    assert commit(engine, *rows) == 50
+
+
+def test_a_store_that_is_closed_on_a_full_disk_keeps_its_journal(engine: DuckDBEngine) -> None:
+    commit(engine, span(attributes="x" * 10_000))
+    with full_disk():
+        engine.close()
+    assert journal_of(engine.path).exists()
+    engine.open()
+    assert spans(engine) == 1
+
+
+def test_a_database_that_is_opened_anew_has_what_was_pending(engine: DuckDBEngine) -> None:
+    commit(engine, *large())
+    commit(engine, span(span_id=1))
+    raw = engine._connected().cursor()
+    with full_disk(), pytest.raises(duckdb.FatalException):
+        raw.execute("CHECKPOINT")
+    assert commit(engine, span(span_id=2)) == 0, "the journal does not need the database"
+    assert pending(engine) == 2
+    assert commit(engine, *large()[:5]) == 5
+    with pytest.raises(duckdb.FatalException):
+        engine.checkpoint()
+    assert spans(engine) == LARGE + 2
+    assert commit(engine, span(span_id=1), span(span_id=2)) == 2
+
+
+def test_a_reader_whose_connection_goes_with_the_database_is_told_to_come_back(engine: DuckDBEngine) -> None:
+    with engine.sql.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        assert connection.execute(COUNT).scalar_one() == 0
+        commit(engine, span(span_id=1))
+        with full_disk(), pytest.raises(duckdb.FatalException):
+            engine._connected().cursor().execute("CHECKPOINT")
+        with pytest.raises(StoreUnavailable):
+            connection.execute(COUNT)
+    assert spans(engine) == 1
+
+
+def test_an_idle_writer_settles_so_that_the_file_is_complete_by_itself(engine: DuckDBEngine, tmp_path: Path) -> None:
+    writer = Writer(engine, no_prices, max_spans=1000, margin_ns=HOUR)
+    writer.start()
+    writer.submit(Work(batch(span())))
+    deadline = time.monotonic() + 10
+    while pending(engine):
+        assert time.monotonic() < deadline, "it was never settled"
+        time.sleep(0.01)
+    for name in ("store.duckdb", "store.duckdb.wal"):
+        shutil.copy(Path(engine.path).parent / name, tmp_path / name)
+    with duckdb.connect(str(tmp_path / "store.duckdb")) as plain:
+        assert plain.execute("SELECT count(*) FROM spans").fetchone() == (1,)
+    writer.stop()
+
+
+# -- the same as without one
+
+
+_row = st.fixed_dictionaries(
+    {
+        "trace": st.integers(1, 5),
+        "span_id": st.integers(1, 6),
+        "parent": st.sampled_from([None, 1, 2, 3]),
+        "role": st.sampled_from(["generation", "generation", "embedding", "agent", "tool"]),
+        "response_id": st.sampled_from([None, "r1", "r2", "r3"]),
+        "later": st.sampled_from([0, 0, SECOND]),
+        "attribute_count": st.integers(1, 3),
+        "input_tokens": st.sampled_from([None, 1, 2]),
+        "session_id": st.sampled_from([None, "s"]),
+        "kind": st.sampled_from([3, 3, 1, 0, 2]),
+    }
+)
+
+
+def _span_of(project: str, later: int, **row: Any) -> dict[str, Any]:
+    """A row of a project; the last trace is three hours later than the others."""
+    return span(project=project, start_ns=T0 + later + (3 * HOUR if row["trace"] == 5 else 0), **row)
+
+
+_Step = list[dict[str, Any]] | str
+_steps = st.lists(
+    st.one_of(
+        st.lists(_row, min_size=1, max_size=3), st.lists(_row, min_size=1, max_size=12), st.sampled_from(["ask", "delete"])
+    ),
+    min_size=1,
+    max_size=12,
+)
+
+
+@pytest.fixture(scope="module")
+def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[DuckDBEngine, DuckDBEngine]]:
+    """A store that journals commits of up to four spans and forgets soon, and one without a journal."""
+    folder = tmp_path_factory.mktemp("pair")
+    engines = (
+        DuckDBEngine(str(folder / "journal.duckdb"), journal_spans=4, recent_spans=GENERATIONS * 8),
+        DuckDBEngine(str(folder / "plain.duckdb"), journal_spans=0),
+    )
+    for engine in engines:
+        engine.open()
+    yield engines
+    assert engines[0].journal.appends > 50
+    assert engines[0].journal.settlements > 50
+    for engine in engines:
+        engine.close()
+
+
+@settings(max_examples=60, deadline=None)
+@given(_steps)
+def test_any_commits_give_the_same_rows_and_answers_as_without_a_journal(
+    pair: tuple[DuckDBEngine, DuckDBEngine], steps: list[_Step]
+) -> None:
+    project = f"p{next(_projects)}"
+    for step in steps:
+        if step == "ask":
+            assert stored(pair[0], project) == stored(pair[1], project)
+        elif step == "delete":
+            assert len({engine.delete_oldest(project, T0 + SECOND, 1_000) for engine in pair}) == 1
+        else:
+            rows = [_span_of(project, **row) for row in step]  # type: ignore[arg-type] # a list of rows
+            assert len({commit(engine, *(dict(row) for row in rows)) for engine in pair}) == 1
+    assert stored(pair[0], project) == stored(pair[1], project)
