@@ -198,6 +198,17 @@ class _Source(MetricSource):
         yield CounterMetricFamily("otel_llm_committed_spans", "Spans in commits, duplicates too", value=statistics.spans)
         yield GaugeMetricFamily("otel_llm_waiting_spans", "Spans that wait for a commit", value=statistics.waiting_spans)
         yield _histogram("otel_llm_commit_duration_seconds", "Time of a commit", collector.commit_latency.snapshot())
+        journal = collector.engine.journal
+        if journal is not None:
+            yield CounterMetricFamily(
+                "otel_llm_journal_commits", "Commits that went to the journal first", value=journal.appends
+            )
+            yield CounterMetricFamily(
+                "otel_llm_journal_settlements", "Transactions that brought them into the database", value=journal.settlements
+            )
+            yield GaugeMetricFamily(
+                "otel_llm_journal_spans", "Spans that are in the journal and not in the database", value=journal.pending_spans
+            )
         yield GaugeMetricFamily("otel_llm_store_bytes", "Size of the store on disk", value=collector.engine.size_bytes())
 
 

@@ -2,9 +2,9 @@
 
 Each commit must know the stored relatives of its spans. Asking the database costs a scan of an hour of spans, so that at
 30,000 spans a second the question would soon cost more than the insert. The owner of an embedded store wrote every row
-itself and can answer from memory: recent rows are held, older ones are remembered in Bloom filters ("certainly not stored"
-or "ask"), and what was stored before this process started is asked for. Never a wrong answer, only a superfluous question:
-about one key in 100,000 that is new.
+itself and can answer from memory: recent rows are held; older ones, and the newest of those stored before this process
+started, are remembered in Bloom filters ("certainly not stored" or "ask"); what is older still is asked for. Never a wrong
+answer, only a superfluous question: about one key in 100,000 that is new.
 
 Rows are held in generations. A commit adds its columns to the newest one as they are and notes its keys; nothing is made
 for each span until one is asked for. The oldest generation leaves as a whole.
@@ -217,7 +217,8 @@ class RecentSpans:
     """Memory of one writer. Not thread-safe: the writer's lock guards it."""
 
     def __init__(self, stored_until: int, capacity: int = CAPACITY_SPANS) -> None:
-        """``stored_until`` is the latest start (ns) in the store before this process wrote to it; 0 for an empty one."""
+        """``stored_until`` is the latest start (ns) of spans whose keys memory was not told of with :meth:`stored`; 0 for none.
+        Whatever starts before it, less the margin, is asked for."""
         self._stored_until = stored_until
         self._capacity = capacity
         self._generations: deque[_Generation] = deque([_Generation()])
@@ -298,6 +299,13 @@ class RecentSpans:
             columns = dict(zip(SlimSpan._fields, map(list, zip(*found, strict=True)), strict=True))
             newest.add(SpanBatch.of_columns(columns, len(found)))
 
+    def stored(self, keys: Collection[Hashable], latest: int) -> None:
+        """Takes in traces or response ids of which the database holds spans that start no later than ``latest``: it is asked
+        when one of them comes again."""
+        if not self._filters or self._filters[-1].keys >= _FILTER_KEYS:
+            self._filters.append(_Filter())
+        self._filters[-1].add(keys, latest)
+
     def wrote(self, *batches: SpanBatch) -> None:
         """Takes in rows that a commit wrote, new ones and new versions of known ones."""
         for batch in batches:
@@ -319,7 +327,5 @@ class RecentSpans:
             if len(generations) > GENERATIONS:
                 oldest = generations.popleft()
                 for keys in oldest.key_sets():
-                    if not self._filters or self._filters[-1].keys >= _FILTER_KEYS:
-                        self._filters.append(_Filter())
-                    self._filters[-1].add(keys, oldest.latest)
+                    self.stored(keys, oldest.latest)
         return generations[-1]

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from otel_llm.spans import SpanBatch
+from otel_llm.store.engines import duckdb as duckdb_engine
 from otel_llm.store.engines.duckdb import DuckDBEngine
 from otel_llm.store.recent import GENERATIONS, RecentSpans
 
@@ -106,3 +107,20 @@ def test_answers_for_commits_that_failed_do_not_pile_up() -> None:
         recent.learn([], [("default", f"r{number}")], [], T0, T0)
     asked = recent.look([], [("default", f"r{number}") for number in range(100)], T0, T0).ask_responses
     assert len(asked) >= 85
+
+
+@pytest.mark.parametrize("recalled", [0, 2, 100])
+def test_whatever_a_new_owner_recalls_older_relatives_are_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, recalled: int
+) -> None:
+    monkeypatch.setattr(duckdb_engine, "RECALLED_SPANS", recalled)
+    path = str(tmp_path / "store.duckdb")
+    rows = [span(trace=trace, start_ns=T0 + trace * SECOND, response_id=f"r{trace}") for trace in range(1, 7)]
+    for owner in range(2):
+        engine = DuckDBEngine(path)
+        engine.open()
+        assert [commit(engine, dict(row)) for row in rows] == [owner] * 6
+        commit(engine, span(trace=20 + owner, start_ns=T0 + 3 * SECOND, response_id="r3"))
+        assert len(stored(engine)) == 7 + owner
+        assert sum(row["counted"] for row in stored(engine).values()) == 6
+        engine.close()

@@ -100,7 +100,13 @@ def test_hostile_model_names_stay_one_label(v1_server: QueryServer) -> None:
 
 def test_store_and_writer_are_measured(v1_server: QueryServer) -> None:
     found = samples(v1_server)
-    for name in ("otel_llm_store_bytes", "otel_llm_ingest_queue_bytes", "otel_llm_commits_total", "otel_llm_waiting_spans"):
+    for name in (
+        "otel_llm_store_bytes",
+        "otel_llm_ingest_queue_bytes",
+        "otel_llm_commits_total",
+        "otel_llm_waiting_spans",
+        "otel_llm_journal_commits_total",
+    ):
         assert named(found, name) == {(): 0}
     assert named(found, "otel_llm_ingest_queue_limit_bytes")
     assert named(found, "otel_llm_commit_duration_seconds_count") == {(): 0}
