@@ -542,7 +542,11 @@ def test_an_entry_that_cannot_be_written_is_refused_and_the_next_one_is_not(
 
 @pytest.mark.parametrize("again", [1, LARGE], ids=["small", "large"])
 def test_an_entry_that_was_written_though_it_was_refused_is_not_found_beside_its_repetition(
-    engine: DuckDBEngine, crashed: Callable[..., DuckDBEngine], monkeypatch: pytest.MonkeyPatch, again: int
+    engine: DuckDBEngine,
+    crashed: Callable[..., DuckDBEngine],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    again: int,
 ) -> None:
     def fails(*_: object) -> None:
         raise OSError("input/output error")
@@ -555,6 +559,7 @@ def test_an_entry_that_was_written_though_it_was_refused_is_not_found_beside_its
     assert spans(crashed()) in (1, 2), "refused, but it may be there"
     assert commit(engine, *large()[:again]) == 0
     assert spans(crashed()) == 1 + again
+    assert "damaged" not in caplog.text
     assert spans(engine) == 1 + again
     engine.close()
     assert not journal_of(engine.path).exists()
