@@ -23,6 +23,7 @@ from otel_llm.conventions.dialect import Dialect
 from otel_llm.conventions.events import NO_EVENTS, read_events, read_links
 from otel_llm.conventions.extraction import Extraction
 from otel_llm.conventions.identity import Fault, check_ids, check_times, hex_of, parent_of
+from otel_llm.conventions.pattern import MEASURED, spans_at
 from otel_llm.conventions.routes import (
     PARAMETERS,
     WIDE,
@@ -76,32 +77,7 @@ _ATTRIBUTES, _EVENTS, _LINKS = SLOT["attributes"], SLOT["events"], SLOT["links"]
 _RESOURCE, _COUNT = SLOT["resource_attributes"], SLOT["attribute_count"]
 _ALL_LIVE: Final = (1 << len(FIELD_NAMES)) - 1
 """Bits of all slots that are fields."""
-_MEASURED_LIVE: Final = sum(
-    1 << SLOT[name]
-    for name in (
-        "trace_id",
-        "span_id",
-        "parent_span_id",
-        "start_ns",
-        "end_ns",
-        "attributes",
-        "input_tokens",
-        "output_tokens",
-        "cache_read_tokens",
-        "cache_write_tokens",
-        "cache_write_1h_tokens",
-        "reasoning_tokens",
-        "modality_tokens",
-        "tokens_adjusted",
-        "ttft_ns",
-        "ttft_source",
-        "is_streaming",
-        "cost_reported",
-        "cost_reported_source",
-        "cost_reported_input",
-        "cost_reported_output",
-    )
-)
+_MEASURED_LIVE: Final = sum(1 << slot for slot in (_TRACE, _SPAN, _PARENT, _ATTRIBUTES, *MEASURED))
 """Those that are filled on every span anew."""
 
 
@@ -130,7 +106,10 @@ def extract_spans(
             encoded_scope = scope_spans.scope
             scope = walk.scope(encoded_scope)
             family = base.family(encoded_scope) if stencils and dialect is None else None
-            walk.spans(scope_spans.spans, base, scope.name, scope.version, dialect, family)
+            spans = scope_spans.spans
+            left = walk.alike(scope_spans, family) if family is not None and family.patterned else None
+            if left is None or left:
+                walk.spans(spans, base, scope.name, scope.version, dialect, family, left)
     return walk.extraction()
 
 
@@ -196,6 +175,8 @@ class Walk:
         "_key_id",
         "_live",
         "_now_ns",
+        "_parts",
+        "_places",
         "_project",
         "_received",
         "_rows",
@@ -211,7 +192,11 @@ class Walk:
         self._content = content
         self._guard = content.guard()
         self._rows: list[list[Any]] = []
+        self._places: list[int] = []
+        """Which span of the request a row is."""
         self._live = 0
+        self._parts: list[tuple[SpanBatch, list[int]]] = []
+        """Spans that became columns at once, and which of the request they are."""
         self._received = 0
         self._ignored: Counter[str] = Counter()
         self.rejections: list[Rejection] = []
@@ -220,18 +205,31 @@ class Walk:
 
     def extraction(self) -> Extraction:
         """The outcome: the rows, turned into columns."""
-        rows = self._rows
-        size = len(rows)
-        columns: dict[str, list[Any]] = {}
-        if rows:
-            live = [slot for slot in range(len(FIELD_NAMES)) if self._live >> slot & 1]
-            names = [FIELD_NAMES[slot] for slot in live]
-            columns = dict(zip(names, map(list, zip(*map(itemgetter(*live), rows), strict=True)), strict=True))
-            columns |= {"project": [self._project] * size, "ingested_ns": [self._now_ns] * size}
+        batch = self._of_rows()
+        if self._parts:
+            places = self._places
+            parts = [batch] if batch.size else []
+            for part, of_part in self._parts:
+                places = places + of_part
+                parts.append(part)
+            batch = SpanBatch.concat(parts)
+            if len(parts) > 1:
+                batch = batch.take(sorted(range(batch.size), key=places.__getitem__))
+        size = batch.size
+        if size:
+            batch.columns |= {"project": [self._project] * size, "ingested_ns": [self._now_ns] * size}
             if self._key_id is not None:
-                columns["key_id"] = [self._key_id] * size
-        batch = SpanBatch.of_columns(columns, size)
+                batch.columns["key_id"] = [self._key_id] * size
         return Extraction(batch, self._received, self._ignored, self.rejections, self._values, self.findings)
+
+    def _of_rows(self) -> SpanBatch:
+        rows = self._rows
+        if not rows:
+            return SpanBatch()
+        live = [slot for slot in range(len(FIELD_NAMES)) if self._live >> slot & 1]
+        names = [FIELD_NAMES[slot] for slot in live]
+        columns = dict(zip(names, map(list, zip(*map(itemgetter(*live), rows), strict=True)), strict=True))
+        return SpanBatch.of_columns(columns, len(rows))
 
     def scope(self, encoded: bytes) -> InstrumentationScope:
         """An instrumentation scope; an empty one when its bytes are none."""
@@ -291,22 +289,51 @@ class Walk:
         scope_version: str,
         dialect: Dialect | None = None,
         family: Family | None = None,
+        only: Sequence[int] | None = None,
     ) -> None:
         """Reads the spans (each a WireSpan) of one scope; ``dialect`` is given where the scope does not decide it, ``family``
-        where spans like these may have been read before."""
+        where spans like these may have been read before, ``only`` where the others are read already."""
+        first = self._received
         self._received += len(spans)
         scope = clean(scope_name)[: values.TEXT_CAP]
         start = base.row[:]
         start[_SCOPE] = scope or None
         start[_SCOPE_VERSION] = clean(scope_version)[: values.TEXT_CAP] or None
         plans = plans_of(dialect or dialect_of_scope(scope))
-        for span in spans:
+        for place, span in enumerate(spans) if only is None else ((place, spans[place]) for place in only):
             attributes = list(span.attributes)
-            if family is None or not self._fill(span, attributes, family):
-                row = start[:]
-                if self._span(span, attributes, row, base.ranks, scope, plans, family):
-                    self._rows.append(row)
-                    self._live |= _ALL_LIVE
+            if family is not None and self._fill(span, attributes, family):
+                self._places.append(first + place)
+                continue
+            row = start[:]
+            if self._span(span, attributes, row, base.ranks, scope, plans, family):
+                self._rows.append(row)
+                self._places.append(first + place)
+                self._live |= _ALL_LIVE
+
+    def alike(self, scope_spans: Any, family: Family) -> list[int]:
+        """Reads the spans of a scope that patterns match; returns the places of the others, if any."""
+        encoded = scope_spans.SerializeToString()
+        bounds = spans_at(encoded)
+        left = list(range(len(bounds)))
+        for shape in family.patterned:
+            pattern = shape.pattern
+            if pattern is None or not left:
+                continue
+            match = pattern.match
+            found = [match(encoded, *bounds[place]) for place in left]
+            places = [place for place, each in zip(left, found, strict=True) if each]
+            if not places:
+                continue
+            read = pattern.read([each.groups() for each in found if each], places, self._measure)
+            left = sorted([*(place for place, each in zip(left, found, strict=True) if not each), *read.left])
+            if read.places:
+                self._parts.append(
+                    (SpanBatch.of_columns(read.columns, len(read.places)), [self._received + place for place in read.places])
+                )
+        if not left:
+            self._received += len(bounds)
+        return left
 
     def _fill(self, span: Any, attributes: list[bytes], family: Family) -> bool:
         """Reads a span by a stencil; False when there is none that it fits, or when it is out of the ordinary."""
@@ -343,7 +370,8 @@ class Walk:
         self._measure(row, shape.plan.dialect, stencil.role, ())
         self._rows.append(row)
         self._live |= stencil.live | _MEASURED_LIVE
-        shape.misses -= 1
+        if shape.filled():
+            family.has_pattern(shape)
         return True
 
     def _span(

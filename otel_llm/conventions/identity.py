@@ -6,8 +6,8 @@ from otel_llm.conventions.values import INT64_MAX
 
 TRACE_ID_BYTES: Final = 16
 SPAN_ID_BYTES: Final = 8
-_NO_TRACE: Final = bytes(TRACE_ID_BYTES)
-_NO_SPAN: Final = bytes(SPAN_ID_BYTES)
+NO_TRACE: Final = bytes(TRACE_ID_BYTES)
+NO_SPAN: Final = bytes(SPAN_ID_BYTES)
 
 
 class Fault(NamedTuple):
@@ -21,11 +21,11 @@ def check_ids(trace_id: bytes, span_id: bytes, parent_span_id: bytes) -> Fault |
     """What is wrong with a span's ids; an empty or all-zero parent is a root and fine."""
     if len(trace_id) != TRACE_ID_BYTES:
         return Fault("invalid_trace_id", f"trace_id has {len(trace_id)} bytes, not {TRACE_ID_BYTES}")
-    if trace_id == _NO_TRACE:
+    if trace_id == NO_TRACE:
         return Fault("invalid_trace_id", "trace_id is all zero")
     if len(span_id) != SPAN_ID_BYTES:
         return Fault("invalid_span_id", f"span_id has {len(span_id)} bytes, not {SPAN_ID_BYTES}")
-    if span_id == _NO_SPAN:
+    if span_id == NO_SPAN:
         return Fault("invalid_span_id", "span_id is all zero")
     if parent_span_id and len(parent_span_id) != SPAN_ID_BYTES:
         return Fault("invalid_parent_span_id", f"parent_span_id has {len(parent_span_id)} bytes, not {SPAN_ID_BYTES}")
@@ -47,7 +47,7 @@ def check_times(start_ns: int, end_ns: int, now_ns: int) -> tuple[int, int] | Fa
 
 def parent_of(parent_span_id: bytes) -> bytes | None:
     """The parent's id; None for a root."""
-    return None if not parent_span_id or parent_span_id == _NO_SPAN else parent_span_id
+    return None if not parent_span_id or parent_span_id == NO_SPAN else parent_span_id
 
 
 def hex_of(identifier: bytes) -> str:

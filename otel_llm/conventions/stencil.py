@@ -11,14 +11,17 @@ the ordinary (an unreadable value, a count of zero, an event) goes back to it. W
 spans that were read there.
 """
 
+import struct
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from math import isfinite
 from operator import itemgetter
 from typing import Any, Final, NamedTuple
 
 import msgspec
 
 from otel_llm.conventions.content import Guard
+from otel_llm.conventions.pattern import DOUBLE_TAG, MAX_CHOICES, TEXT_TAG, Pattern, TooMuch, Values, Varying, form_of
 from otel_llm.conventions.routes import WIDE, Plan
 from otel_llm.conventions.slots import SLOT
 from otel_llm.conventions.values import BadValueError
@@ -39,6 +42,13 @@ MAX_CELLS: Final = 65_536
 """Values of varying attributes remembered in the process, each of at most 256 bytes."""
 MAX_COLUMN_CELLS: Final = 1024
 """Values remembered of one attribute; ids never come again and only pass through."""
+
+PATTERN_AFTER: Final = 512
+"""Spans filled in after which a shape gets a pattern, and four times as many after which it gets the next one."""
+MAX_PATTERN_STENCILS: Final = 256
+
+MANY: Final = 8
+"""Values of a column that are worth reading together."""
 
 _MEASURED: Final = ("input_tokens", "output_tokens", "total_tokens")
 _FREE: Final = frozenset(
@@ -99,7 +109,7 @@ _DROPPED: Final[Cell] = ("", ())
 class Column:
     """One varying attribute of a shape."""
 
-    __slots__ = ("_head", "_kept", "_key", "_memory", "_prefix", "_treat", "cells", "targets")
+    __slots__ = ("_kept", "_key", "_memory", "_nothing", "_passing", "_prefix", "_treat", "cells", "forms", "head", "targets")
 
     def __init__(
         self,
@@ -113,20 +123,84 @@ class Column:
     ) -> None:
         """``head`` are the encoded key's bytes; ``treat`` is what the guard does to the attribute's values; those of an
         attribute that is not ``kept`` need only be readable."""
-        self._head = head
+        self.head = head
         self._key = key
         self._kept = kept
         self._prefix = _encode(key).decode() + ":"
         self.targets = targets
         self._treat = treat
         self._memory = memory
+        self._nothing: Cell = ("", tuple((target.slot, None) for target in targets))
+        self._passing = False
+        """Its values are ids or durations, which never come again."""
         self.cells: dict[bytes, Cell] = {}
+        self.forms: set[tuple[int, int]] = set()
+        """How the values were written, see :func:`otel_llm.conventions.pattern.form_of`."""
+
+    def read_all(self, encoded: Sequence[bytes]) -> Values:
+        """The values of many spans."""
+        alike = self._read_alike(encoded) if self._passing else None
+        if alike is not None:
+            return alike
+        cells = list(map(self.cells.get, encoded))
+        bad: list[int] = []
+        missing = [row for row, cell in enumerate(cells) if cell is None] if None in cells else ()
+        if len(missing) == len(cells) and len(set(encoded)) * 2 > len(encoded) >= MANY:
+            self._passing = True
+            alike = self._read_alike(encoded)
+            if alike is not None:
+                return alike
+        for row in missing:
+            cell = self.read(encoded[row])
+            if cell is None:
+                bad.append(row)
+            cells[row] = cell or self._nothing
+        fed = [[cell[1][number][1] for cell in cells] for number in range(len(self.targets))]  # type: ignore[index] # none is None
+        return Values([cell[0] for cell in cells], fed, bad)  # type: ignore[index]
+
+    def _read_alike(self, encoded: Sequence[bytes]) -> Values | None:
+        """Short texts, or numbers, that are in order and need no escape; None when one of them is not."""
+        tags = {tag for tag, _ in self.forms}
+        if not self._kept or self._treat is not None or len(tags) > 1:
+            return None
+        values: Sequence[Any]
+        prefix = self._prefix
+        if TEXT_TAG in tags:
+            start = len(self.head) + 4
+            try:
+                values = [each[start:].decode() for each in encoded]
+            except UnicodeDecodeError:
+                return None
+            together = "".join(values)
+            if not together.isascii() or not together.isprintable() or '"' in together or "\\" in together:
+                return None
+            pieces = [f'{prefix}"{value}"' for value in values]
+        elif DOUBLE_TAG in tags:
+            values = struct.unpack(f"<{len(encoded)}d", b"".join([each[-8:] for each in encoded]))
+            if not all(map(isfinite, values)):
+                return None
+            pieces = [prefix + text for text in _encode(values)[1:-1].decode().split(",")]
+        else:
+            return None
+        fed = []
+        for _, read, gathered in self.targets:
+            try:
+                found = list(map(read, values))
+            except BadValueError:
+                return None
+            if None in found:
+                return None
+            fed.append(found if gathered is None else [[(*gathered, value)] for value in found])
+        return Values(pieces, fed, ())
 
     def read(self, encoded: bytes) -> Cell | None:
         """The cell of a value that is not remembered; None when the value is to be read as part of its span."""
-        head = self._head
+        head = self.head
         if not encoded.startswith(head):
             return None
+        form = form_of(encoded, head)
+        if form is not None and len(self.forms) <= MAX_CHOICES:
+            self.forms.add(form)
         value = value_at(encoded, len(head))
         if value is None:
             pair = read_pair(encoded)
@@ -176,13 +250,16 @@ class Shape:
 
     __slots__ = (
         "_bytes",
+        "_filled",
         "_learning",
         "_memory",
+        "_patience",
         "_ranks",
         "_seen",
         "counts",
         "keys",
         "misses",
+        "pattern",
         "pick",
         "places",
         "plan",
@@ -203,6 +280,10 @@ class Shape:
         """Attribute's place, its piece's place, cells, column."""
         self.stencils: dict[Any, Stencil] = {}
         self._bytes = 0
+        self.pattern: Pattern | None = None
+        self._filled = 0
+        """Spans that were filled in since the pattern was made: it does not match all that it could."""
+        self._patience = PATTERN_AFTER
         self.misses = 0
         self.counts: tuple[int, ...] = ()
         """Slots of token counts that vary: whether one is zero decides more than its field."""
@@ -228,6 +309,35 @@ class Shape:
                     if len(seen) > VARYING_AFTER:
                         self._vary(place, encoded, guard)
         return True
+
+    def filled(self) -> bool:
+        """Notes that a span was filled in; True when a pattern was made because of it."""
+        self.misses -= 1
+        self._filled += 1
+        if self._filled < self._patience:
+            return False
+        with self._learning:
+            if self._filled < self._patience:
+                return False
+            self._filled = 0
+            self._patience *= 4
+            # The newest first: what came first may never come again.
+            stencils = list(self.stencils.items())[-MAX_PATTERN_STENCILS:]
+            varying = [Varying(place, piece, column) for place, piece, _, column in self.varying]
+            try:
+                made = Pattern(stencils, len(self.keys), varying, self.counts, self.plan.dialect)
+            except TooMuch:
+                made = None
+            if self.pattern is not None:
+                self._resize(-self.pattern.size)
+            self.pattern = made
+            if made is not None:
+                self._resize(made.size)
+            return made is not None
+
+    def _resize(self, by: int) -> None:
+        self._bytes += by
+        self._memory.bytes += by
 
     def _free_the_busiest(self, attributes: list[bytes], guard: Guard | None) -> None:
         """Makes the attribute with the most values vary, or starts anew."""
@@ -262,6 +372,7 @@ class Shape:
         return True
 
     def _forget(self) -> None:
+        self.pattern = None
         self.stencils.clear()
         self._memory.bytes -= self._bytes
         self._bytes = 0
@@ -314,9 +425,7 @@ class Shape:
                 live |= 1 << slot
         pieces = [_encode({key: raw[key]})[1:-1].decode() for place, key in enumerate(self.keys) if place in self.places]
         self.stencils[key] = Stencil(row, pieces, live, role)
-        size = _BYTES_OF_STENCIL + sum(map(len, pieces)) + sum(map(len, key[-1]))
-        self._bytes += size
-        memory.bytes += size
+        self._resize(_BYTES_OF_STENCIL + sum(map(len, pieces)) + sum(map(len, key[-1])))
 
 
 def _picker(places: Iterable[int]) -> Callable[[Any], Any]:
@@ -330,13 +439,20 @@ def _picker(places: Iterable[int]) -> Callable[[Any], Any]:
 class Family:
     """The shapes of one resource and scope, by number of attributes."""
 
-    __slots__ = ("_by_keys", "_memory", "_ranks", "by_width")
+    __slots__ = ("_by_keys", "_memory", "_ranks", "by_width", "patterned")
 
     def __init__(self, ranks: Mapping[int, int], memory: "Memory") -> None:
         self._ranks = ranks
         self._memory = memory
         self._by_keys: dict[tuple[str, ...], Shape] = {}
         self.by_width: dict[int, list[Shape]] = {}
+        self.patterned: tuple[Shape, ...] = ()
+        """Shapes that have a pattern, or had one."""
+
+    def has_pattern(self, shape: Shape) -> None:
+        """Notes that a shape got a pattern."""
+        if shape not in self.patterned:
+            self.patterned = (*self.patterned, shape)
 
     def shape(self, keys: tuple[str, ...], plan: Plan) -> Shape | None:
         """The shape of a key order; None when there are too many already."""

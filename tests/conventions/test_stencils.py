@@ -1,8 +1,9 @@
-"""A span that is filled in from a stencil is, field by field, the span that is read on its own."""
+"""A span that is filled in from a stencil, or matched by a pattern, is, field by field, the span that is read on its own."""
 
 import random
 import sys
 import threading
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -43,10 +44,20 @@ ODD_TEXTS = [
 ODD_NUMBERS = [0, 1, 127, 128, 16_383, 16_384, -1, 2**62, 2**63 - 1]
 
 
+@pytest.fixture(autouse=True, scope="module", params=[10**9, 8], ids=["stencils", "patterns"])
+def pattern_after(request: pytest.FixtureRequest) -> Iterator[int]:
+    """Spans after which a shape gets a pattern: never, and soon."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(stencil, "PATTERN_AFTER", request.param)
+        patch.setattr(extraction_module, "_bases", extraction_module._Bases())
+        yield request.param
+
+
 def both(message: Any, policy: ContentPolicy) -> tuple[Extraction, Extraction]:
-    """A request read with stencils, learned from the same request, and without."""
+    """A request read with stencils and patterns, learned from the same request, and without."""
     given: dict[str, Any] = {"project": "p", "key_id": "k", "now_ns": NOW_NS, "content": policy}
-    extract_spans(message, **given)
+    for _ in range(2):
+        extract_spans(message, **given)
     return extract_spans(message, **given), extract_spans(message, **given, stencils=False)
 
 
@@ -156,6 +167,24 @@ def test_most_spans_of_a_busy_instrumentation_are_filled_in(monkeypatch: pytest.
     monkeypatch.setattr(extraction_module.Walk, "_span", lambda *given: read.append(1) or whole(*given))
     extract_spans(message, project="p", key_id=None, now_ns=NOW_NS, content=ContentPolicy())
     assert len(read) < 120
+
+
+@pytest.mark.parametrize("role", ["chat", "embeddings", "execute_tool"])
+def test_most_spans_of_a_busy_instrumentation_are_matched(
+    role: str, pattern_after: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent = {"gen_ai.operation.name": role, "gen_ai.response.id": "r", "gen_ai.usage.input_tokens": 5, "user.id": "u"}
+    message = request(
+        *(varied(span(sent), random.Random(number), {"gen_ai.operation.name"}) for number in range(400)),
+        resource={"service.name": f"patterns of {role}"},
+    )
+    read, whole = both(message, ContentPolicy())
+    assert_equal(read, whole)
+    found = []
+    alike = extraction_module.Walk.alike
+    monkeypatch.setattr(extraction_module.Walk, "alike", lambda *given: found.append(alike(*given)) or found[-1])
+    extract_spans(message, project="p", key_id=None, now_ns=NOW_NS, content=ContentPolicy())
+    assert [len(left) < 120 for left in found] == ([True] if pattern_after < 10**9 else [])
 
 
 def test_a_repeated_attribute_is_read_as_ever() -> None:

@@ -1,0 +1,470 @@
+"""Patterns: like spans found in a request's bytes by one regular expression, and turned into columns at once.
+
+A :class:`~otel_llm.conventions.stencil.Shape` says how a span's attributes follow each other, which of them vary, and what
+the others decide together. Written as a regular expression over the encoded span it finds what is new on a span in one
+pass: no span and no attribute becomes an object. What the spans of a scope have in one place becomes a column, checked and
+read as a whole.
+
+A pattern matches less than a stencil covers, never more: each length is part of it, so that a match holds whole fields
+only. A span that does not match, or that is out of the ordinary, is left to the stencil or to the reading of a single span.
+"""
+
+import re
+import struct
+from collections.abc import Callable, Collection, Sequence
+from operator import le, sub
+from typing import Any, Final, NamedTuple, Protocol
+
+from otel_llm.conventions import timing, usage
+from otel_llm.conventions.dialect import Dialect
+from otel_llm.conventions.identity import NO_SPAN, NO_TRACE
+from otel_llm.conventions.slots import SLOT
+from otel_llm.conventions.values import INT64_MAX
+from otel_llm.otlp import varint
+from otel_llm.spans import CALL_ROLES, FIELD_NAMES
+
+MAX_GROUPS: Final = 100
+MAX_CHOICES: Final = 48
+"""Different values of a fixed attribute, and different lengths of a varying one."""
+MAX_SOURCE: Final = 32_768
+"""Bytes of the expression; to compile a kilobyte takes about ten milliseconds."""
+
+_FIELDS: Final = len(FIELD_NAMES)
+_ONE_BYTE: Final = 0x80
+TEXT_TAG, _INT_TAG, DOUBLE_TAG = 0x0A, 0x18, 0x21  # AnyValue.string_value, int_value and double_value
+
+_LONGEST_INT: Final = 9  # bytes of a varint that is not negative
+_VALUE_TAG: Final = 0x12  # KeyValue.value
+_SCOPE_TAG, _SPANS_TAG = 0x0A, 0x12  # ScopeSpans.scope and spans
+_IDS: Final = rb"\x0a\x10(.{16})\x12\x08(.{8})(?:\x22\x08(.{8}))?"
+_NAME_TAG, _KIND_TAG, _ATTRIBUTE_TAG, _STATUS_TAG = b"\x2a", b"\x30", b"\x4a", b"\x7a"
+_TIMES: Final = rb"\x39(.{8})\x41(.{8})"
+_FLAGS: Final = rb"(?:\x85\x01.{4})?"
+"""Fields that the wire classes leave out come last; trace flags are the only ones that most spans have."""
+
+_TRACE, _SPAN, _PARENT = SLOT["trace_id"], SLOT["span_id"], SLOT["parent_span_id"]
+_START, _END, _ATTRIBUTES = SLOT["start_ns"], SLOT["end_ns"], SLOT["attributes"]
+_INPUT, _OUTPUT, _READ = SLOT["input_tokens"], SLOT["output_tokens"], SLOT["cache_read_tokens"]
+_TTFT, _TTFT_NS, _SOURCE = SLOT["ttft"], SLOT["ttft_ns"], SLOT["ttft_source"]
+_STREAMING, _PROVIDER, _SCOPE = SLOT["is_streaming"], SLOT["provider"], SLOT["scope_name"]
+_INCLUSIVE = SLOT["inclusive_detail"]
+_ROUGH: Final = frozenset(
+    SLOT[name]
+    for name in (
+        "total_tokens",
+        "cache_write_tokens",
+        "cache_write_1h_tokens",
+        "cache_write_5m_tokens",
+        "reasoning_tokens",
+        "modality_tokens",
+        "usage_shape",
+        "logged_duration",
+        "first_token_at",
+        "server_ttft",
+        "cost",
+        "cache_hit",
+    )
+)
+"""What must not be there for a span to be measured as part of a column."""
+
+
+MEASURED: Final = tuple(
+    SLOT[name]
+    for name in (
+        "start_ns",
+        "end_ns",
+        "input_tokens",
+        "output_tokens",
+        "cache_read_tokens",
+        "cache_write_tokens",
+        "cache_write_1h_tokens",
+        "reasoning_tokens",
+        "modality_tokens",
+        "tokens_adjusted",
+        "ttft_ns",
+        "ttft_source",
+        "is_streaming",
+        "cost_reported",
+        "cost_reported_source",
+        "cost_reported_input",
+        "cost_reported_output",
+    )
+)
+"""Slots that are settled on every span anew."""
+
+
+class Column(Protocol):
+    """A varying attribute, as :class:`otel_llm.conventions.stencil.Column` is one."""
+
+    @property
+    def head(self) -> bytes:
+        """The encoded key."""
+
+    @property
+    def forms(self) -> Collection[tuple[int, int]]:
+        """Tags of values, with the size of the whole attribute, that have been seen; see :func:`form_of`."""
+
+    @property
+    def targets(self) -> Sequence[Any]:
+        """What it feeds."""
+
+    def read_all(self, encoded: Sequence[bytes]) -> "Values":
+        """The values of many spans, by the encoded attributes."""
+
+
+class Stencil(Protocol):
+    """What fixed attributes decide, as :class:`otel_llm.conventions.stencil.Stencil`."""
+
+    @property
+    def row(self) -> list[Any]:
+        """All slots, those of varying attributes empty."""
+
+    @property
+    def pieces(self) -> list[str]:
+        """The attributes' JSON text."""
+
+    @property
+    def role(self) -> str:
+        """The span's role."""
+
+
+Measure = Callable[[list[Any], Dialect, str, Sequence[Any]], None]
+"""Settles what is measured on one row."""
+
+
+class Values(NamedTuple):
+    """A varying attribute of many spans."""
+
+    pieces: list[str]
+    """Of the JSON text; without meaning for message content."""
+    fed: list[list[Any]]
+    """What each target is fed."""
+    bad: Sequence[int]
+    """Rows whose value is out of the ordinary."""
+
+
+class Varying(NamedTuple):
+    """A varying attribute: its place among the attributes, that of its piece of the JSON text (-1: none), its column."""
+
+    place: int
+    piece: int
+    column: Column
+
+
+class Read(NamedTuple):
+    """Columns by field name, the places in the scope of their rows, and the places of the spans that are left."""
+
+    columns: dict[str, list[Any]]
+    places: list[int]
+    left: list[int]
+
+
+class Pattern:
+    """The expression of one shape, and what to make of its matches."""
+
+    __slots__ = (
+        "_by_key",
+        "_counts",
+        "_dialect",
+        "_fixed",
+        "_key",
+        "_plain",
+        "_roles",
+        "_rows",
+        "_segments",
+        "_times",
+        "_varying",
+        "match",
+        "size",
+    )
+
+    def __init__(
+        self,
+        stencils: Sequence[tuple[Any, Stencil]],
+        width: int,
+        varying: Sequence[Varying],
+        counts: Sequence[int],
+        dialect: Dialect,
+    ) -> None:
+        """``stencils`` come with their keys: name, kind, status, tuple of fixed attributes; ``width`` is the number of
+        attributes; ``counts`` are slots that must not be zero.
+
+        Raises TooMuch when there is too much to choose from.
+        """
+        texts = [
+            (
+                _field(_NAME_TAG, name),
+                _number(_KIND_TAG, kind),
+                _field(_STATUS_TAG, status),
+                *(_field(_ATTRIBUTE_TAG, encoded) for encoded in fixed),
+            )
+            for (name, kind, status, fixed), _ in stencils
+        ]
+        by_place = {each.place: each for each in varying}
+        fixed_texts = iter(range(3, 3 + width - len(by_place)))
+        groups: dict[int, int] = {}  # of a varying attribute, by its place
+        choices: list[tuple[int, int]] = []  # which text, group
+        source, group = [_IDS], 3
+
+        def choose(which: int) -> None:
+            nonlocal group
+            found = sorted({text[which] for text in texts}, key=len, reverse=True)
+            if len(found) > MAX_CHOICES:
+                raise TooMuch
+            if len(found) == 1:
+                source.append(re.escape(found[0]))
+                return
+            source.append(b"(" + b"|".join(map(re.escape, found)) + b")")
+            choices.append((which, group))
+            group += 1
+
+        choose(0)
+        choose(1)
+        source.append(_TIMES)
+        self._times = group
+        group += 2
+        for place in range(width):
+            if place not in by_place:
+                choose(next(fixed_texts))
+                continue
+            source.append(_ATTRIBUTE_TAG + _any_of(by_place[place].column))
+            groups[place] = group
+            group += 1
+        choose(2)
+        source.append(_FLAGS)
+        expression = b"".join(source)
+        if len(expression) > MAX_SOURCE or group > MAX_GROUPS:
+            raise TooMuch
+        self.match = re.compile(expression, re.DOTALL).fullmatch
+        self.size = 10 * len(expression)
+        """Bytes, by estimate."""
+        self._counts = tuple(counts)
+        self._dialect = dialect
+        self._varying = [(groups[each.place], each) for each in varying]
+        self._key = [at for _, at in choices]
+        self._by_key = {tuple(text[which] for which, _ in choices): number for number, text in enumerate(texts)}
+        self._rows = [stencil.row for _, stencil in stencils]
+        self._roles = [stencil.role for _, stencil in stencils]
+        fed = {target.slot for each in varying for target in each.column.targets}
+        settled = {_TRACE, _SPAN, _PARENT, _START, _END, _ATTRIBUTES, *fed}
+        self._plain = [_is_plain(row, fed, dialect) for row in self._rows]
+        self._segments = _segments([stencil.pieces for _, stencil in stencils], {each.piece for each in varying})
+        self._fixed: list[tuple[int, list[Any]]] = []
+        for slot in range(_FIELDS):
+            values = [row[slot] for row in self._rows]
+            if slot == _STREAMING:
+                values = [
+                    _streaming(row, role, fed, dialect) if plain else None
+                    for row, role, plain in zip(self._rows, self._roles, self._plain, strict=True)
+                ]
+            if slot not in settled and any(value is not None for value in values):
+                self._fixed.append((slot, values if values.count(values[0]) < len(values) else values[:1]))
+
+    def read(self, groups: list[tuple[Any, ...]], places: list[int], measure: Measure) -> Read:
+        """Columns of matched spans: what the groups of each hold, and its place in the scope."""
+        size = len(groups)
+        held = list(zip(*groups, strict=True))
+        bad: set[int] = set()
+        if not self._key:
+            which: list[Any] = [0] * size
+        else:
+            which = list(map(self._by_key.get, zip(*map(held.__getitem__, self._key), strict=True)))
+            if None in which:
+                bad.update(row for row, stencil in enumerate(which) if stencil is None)
+        traces, spans, parents = held[:3]
+        if NO_TRACE in traces or NO_SPAN in spans:
+            bad.update(row for row in range(size) if traces[row] == NO_TRACE or spans[row] == NO_SPAN)
+        starts, ends = _instants(held[self._times]), _instants(held[self._times + 1])
+        if min(starts) <= 0 or max(ends) > INT64_MAX or not all(map(le, starts, ends)):
+            bad.update(row for row in range(size) if not 0 < starts[row] <= ends[row] <= INT64_MAX)
+        made: dict[int, list[Any]] = {}
+        pieces: dict[int, list[str]] = {}
+        for group, (_, piece, column) in self._varying:
+            read = column.read_all([each[1:] for each in held[group]])
+            bad.update(read.bad)
+            pieces[piece] = read.pieces
+            made.update(zip((target.slot for target in column.targets), read.fed, strict=True))
+        for slot in self._counts:
+            if not all(made[slot]):
+                bad.update(row for row, value in enumerate(made[slot]) if not value)
+        if bad:
+            return self._without(bad, groups, places, measure)
+        columns = {
+            _TRACE: list(traces),
+            _SPAN: list(spans),
+            _PARENT: [None if parent == NO_SPAN else parent for parent in parents],
+            _START: starts,
+            _END: ends,
+        }
+        if self._segments:
+            columns[_ATTRIBUTES] = _joined(self._segments, which, pieces)
+        for slot, values in self._fixed:
+            columns[slot] = [values[0]] * size if len(values) == 1 else list(map(values.__getitem__, which))
+        columns |= made
+        for row in self._measure_columns(columns, which):
+            self._measure_row(columns, row, which[row], made, measure)
+        return Read({FIELD_NAMES[slot]: column for slot, column in columns.items() if slot < _FIELDS}, places, [])
+
+    def _without(self, bad: set[int], groups: list[tuple[Any, ...]], places: list[int], measure: Measure) -> Read:
+        """The same without some rows, which are left."""
+        good = [row for row in range(len(groups)) if row not in bad]
+        left = [places[row] for row in sorted(bad)]
+        if not good:
+            return Read({}, [], left)
+        read = self.read([groups[row] for row in good], [places[row] for row in good], measure)
+        return Read(read.columns, read.places, [*left, *read.left])
+
+    def _measure_columns(self, columns: dict[int, list[Any]], which: list[int]) -> list[int]:
+        """Settles what is measured where it is plain; returns the rows where it is not."""
+        rough: set[int] = set()
+        if not all(self._plain):
+            rough.update(row for row, stencil in enumerate(which) if not self._plain[stencil])
+        cached, tokens = columns.get(_READ), columns.get(_INPUT)
+        if cached is not None and tokens is not None:
+            rough.update(
+                row for row, (part, whole) in enumerate(zip(cached, tokens, strict=True)) if (part or 0) > (whole or 0)
+            )
+        if _TTFT not in columns and any(row[_TTFT] for row in self._rows):
+            columns[_TTFT] = [self._rows[stencil][_TTFT] for stencil in which]
+        found = columns.pop(_TTFT, None)
+        if found is not None:
+            longest = map(sub, columns[_END], columns[_START])
+            columns[_TTFT_NS] = [each[0][2] if each else None for each in found]
+            columns[_SOURCE] = [each[0][1] if each else None for each in found]
+            rough.update(
+                row
+                for row, (waited, took) in enumerate(zip(columns[_TTFT_NS], longest, strict=True))
+                if waited is not None and not 0 < waited <= took + timing.SLACK_NS
+            )
+        return sorted(rough)
+
+    def _measure_row(
+        self, columns: dict[int, list[Any]], at: int, stencil: int, made: dict[int, list[Any]], measure: Measure
+    ) -> None:
+        """Settles what is measured on one row, as for a span that is read on its own."""
+        row = self._rows[stencil][:]
+        for slot, values in made.items():
+            row[slot] = values[at]
+        row[_START], row[_END] = columns[_START][at], columns[_END][at]
+        measure(row, self._dialect, self._roles[stencil], ())
+        for slot in MEASURED:
+            column = columns.get(slot)
+            if column is not None:
+                column[at] = row[slot]
+            elif row[slot] is not None:
+                column = columns[slot] = [None] * len(columns[_START])
+                column[at] = row[slot]
+
+
+class TooMuch(Exception):
+    """There is too much to choose from for one expression."""
+
+
+def spans_at(scope_spans: bytes) -> list[tuple[int, int]]:
+    """First byte and end of each span in an encoded ScopeSpans whose fields are in order."""
+    found: list[tuple[int, int]] = []
+    add = found.append
+    at, end = 0, len(scope_spans)
+    if end and scope_spans[0] == _SCOPE_TAG:
+        size, at = varint.read(scope_spans, 1)
+        at += size
+    while at < end and scope_spans[at] == _SPANS_TAG:
+        size = scope_spans[at + 1]
+        if size < _ONE_BYTE:
+            at += 2
+        elif (high := scope_spans[at + 2]) < _ONE_BYTE:
+            size = size & 0x7F | high << 7
+            at += 3
+        else:
+            size, at = varint.read(scope_spans, at + 1)
+        add((at, at + size))
+        at += size
+    return found
+
+
+def form_of(encoded: bytes, head: bytes) -> tuple[int, int] | None:
+    """Tag and size of a text, an integer or a number that takes less than 128 bytes with its key; None for all else."""
+    size, at = len(encoded), len(head) + 2
+    if size >= _ONE_BYTE or size <= at + 1:
+        return None
+    tag = encoded[at]
+    if (tag == _INT_TAG and size > at + 1 + _LONGEST_INT) or (tag == DOUBLE_TAG and size != at + 9):
+        return None
+    return (tag, size) if tag in (TEXT_TAG, _INT_TAG, DOUBLE_TAG) else None
+
+
+def _field(tag: bytes, content: bytes) -> bytes:
+    """A field of bytes as it is written: an empty one is left out."""
+    return tag + varint.length(len(content)) + content if content or tag == _ATTRIBUTE_TAG else b""
+
+
+def _number(tag: bytes, number: int) -> bytes:
+    return tag + varint.varint(number % 2**64) if number else b""
+
+
+def _any_of(column: Column) -> bytes:
+    """An expression for the forms of a varying attribute's values, in one group that begins with the attribute's length."""
+    head, found = column.head, []
+    start = len(head)
+    if len(column.forms) > MAX_CHOICES:
+        raise TooMuch
+    for tag, size in sorted(column.forms):
+        inner = size - start - 2
+        before = re.escape(bytes((size,)) + head + bytes((_VALUE_TAG, inner, tag)))
+        if tag == TEXT_TAG:
+            found.append(before + re.escape(bytes((inner - 2,))) + b".{%d}" % (inner - 2))
+        elif tag == _INT_TAG:
+            found.append(before + b"[\x80-\xff]{%d}[\x00-\x7f]" % (inner - 2))
+        else:
+            found.append(before + b".{8}")
+    if not found:
+        raise TooMuch
+    return b"(" + b"|".join(found) + b")"
+
+
+def _is_plain(row: list[Any], fed: set[int], dialect: Dialect) -> bool:
+    """True when the counts of a stencil's spans are canonical as they are, as long as cached tokens are part of the input."""
+    if any(row[slot] for slot in _ROUGH) or not fed.isdisjoint(_ROUGH) or len(row[_TTFT] or ()) > 1:
+        return False
+    known = [slot in fed or bool(row[slot]) for slot in (_INPUT, _OUTPUT)]
+    cached = _READ in fed or row[_READ] is not None
+    if not all(known):
+        return not any(known) and not cached and row[_INPUT] is None and row[_OUTPUT] is None
+    return not cached or row[_INCLUSIVE] is not None or not usage.is_exclusive(dialect, row[_SCOPE], row[_PROVIDER])
+
+
+def _streaming(row: list[Any], role: str, fed: set[int], dialect: Dialect) -> bool | None:
+    """What is settled on whether the answers were streamed."""
+    timed = _TTFT in fed or bool(row[_TTFT])
+    settled = row[:]
+    if timed:
+        settled[_TTFT_NS] = 1
+    if timed or role in CALL_ROLES:
+        timing.settle_streaming(settled, dialect.name)
+    return settled[_STREAMING]  # type: ignore[no-any-return] # a flag
+
+
+def _segments(pieces: list[list[str]], varying: set[int]) -> list[list[str] | int]:
+    """The JSON text of the attributes of each stencil: texts of all stencils between pieces that vary, and the places of
+    those. Empty when there is no attribute to store."""
+    if not pieces[0]:
+        return []
+    found: list[list[str] | int] = []
+    texts = ["{"] * len(pieces)
+    for place in range(len(pieces[0])):
+        comma = "," if place else ""
+        if place in varying:
+            found += [[text + comma for text in texts], place]
+            texts = [""] * len(pieces)
+        else:
+            texts = [text + comma + each[place] for text, each in zip(texts, pieces, strict=True)]
+    return [*found, [text + "}" for text in texts]]
+
+
+def _joined(segments: list[list[str] | int], which: list[int], pieces: dict[int, list[str]]) -> list[str]:
+    columns = [pieces[each] if isinstance(each, int) else list(map(each.__getitem__, which)) for each in segments]
+    return list(map("".join, zip(*columns, strict=True)))
+
+
+def _instants(encoded: Sequence[bytes]) -> list[int]:
+    return list(struct.unpack(f"<{len(encoded)}Q", b"".join(encoded)))
