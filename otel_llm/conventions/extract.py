@@ -35,7 +35,7 @@ from otel_llm.conventions.routes import (
     resource_candidates,
 )
 from otel_llm.conventions.slots import BLANK, SLOT
-from otel_llm.conventions.stencil import Family, Memory
+from otel_llm.conventions.stencil import MANY, Family, Memory
 from otel_llm.conventions.values import BadValueError, clean, scrub
 from otel_llm.conventions.wire import PAIRS, read_pair, read_status, trace_request
 from otel_llm.spans import CALL_ROLES, FIELD_NAMES, Finding, Rejection, SpanBatch
@@ -107,7 +107,8 @@ def extract_spans(
             scope = walk.scope(encoded_scope)
             family = base.family(encoded_scope) if stencils and dialect is None else None
             spans = scope_spans.spans
-            left = walk.alike(scope_spans, family) if family is not None and family.patterned else None
+            many = family is not None and family.patterned and len(spans) >= MANY
+            left = walk.alike(scope_spans, family) if many else None  # type: ignore[arg-type] # there is a family
             if left is None or left:
                 walk.spans(spans, base, scope.name, scope.version, dialect, family, left)
     return walk.extraction()
@@ -320,9 +321,10 @@ class Walk:
             pattern = shape.pattern
             if pattern is None or not left:
                 continue
-            match = pattern.match
-            found = [match(encoded, *bounds[place]) for place in left]
+            found = pattern.matches(encoded, [bounds[place] for place in left])
             places = [place for place, each in zip(left, found, strict=True) if each]
+            if pattern.idle:
+                shape.give_up_pattern()
             if not places:
                 continue
             read = pattern.read([each.groups() for each in found if each], places, self._measure)

@@ -26,6 +26,9 @@ from otel_llm.spans import CALL_ROLES, FIELD_NAMES
 MAX_GROUPS: Final = 100
 MAX_CHOICES: Final = 48
 """Different values of a fixed attribute, and different lengths of a varying one."""
+MIN_TRIED: Final = 4096
+MIN_SHARE: Final = 32
+"""A pattern that matches less than one in so many spans is not worth trying."""
 MAX_SOURCE: Final = 32_768
 """Bytes of the expression; to compile a kilobyte takes about ten milliseconds."""
 
@@ -168,14 +171,16 @@ class Pattern:
         "_dialect",
         "_fixed",
         "_key",
+        "_match",
         "_plain",
         "_roles",
         "_rows",
         "_segments",
         "_times",
         "_varying",
-        "match",
+        "matched",
         "size",
+        "tried",
     )
 
     def __init__(
@@ -186,20 +191,12 @@ class Pattern:
         counts: Sequence[int],
         dialect: Dialect,
     ) -> None:
-        """``stencils`` come with their keys: name, kind, status, tuple of fixed attributes; ``width`` is the number of
-        attributes; ``counts`` are slots that must not be zero.
+        """``stencils`` come with their keys: name, kind, status, tuple of fixed attributes, and the newest last; ``width`` is
+        the number of attributes; ``counts`` are slots that must not be zero.
 
         Raises TooMuch when there is too much to choose from.
         """
-        texts = [
-            (
-                _field(_NAME_TAG, name),
-                _number(_KIND_TAG, kind),
-                _field(_STATUS_TAG, status),
-                *(_field(_ATTRIBUTE_TAG, encoded) for encoded in fixed),
-            )
-            for (name, kind, status, fixed), _ in stencils
-        ]
+        stencils, texts = _choices(stencils)
         by_place = {each.place: each for each in varying}
         fixed_texts = iter(range(3, 3 + width - len(by_place)))
         groups: dict[int, int] = {}  # of a varying attribute, by its place
@@ -209,8 +206,6 @@ class Pattern:
         def choose(which: int) -> None:
             nonlocal group
             found = sorted({text[which] for text in texts}, key=len, reverse=True)
-            if len(found) > MAX_CHOICES:
-                raise TooMuch
             if len(found) == 1:
                 source.append(re.escape(found[0]))
                 return
@@ -235,9 +230,10 @@ class Pattern:
         expression = b"".join(source)
         if len(expression) > MAX_SOURCE or group > MAX_GROUPS:
             raise TooMuch
-        self.match = re.compile(expression, re.DOTALL).fullmatch
+        self._match = re.compile(expression, re.DOTALL).fullmatch
         self.size = 10 * len(expression)
         """Bytes, by estimate."""
+        self.tried = self.matched = 0
         self._counts = tuple(counts)
         self._dialect = dialect
         self._varying = [(groups[each.place], each) for each in varying]
@@ -304,6 +300,19 @@ class Pattern:
         for row in self._measure_columns(columns, which):
             self._measure_row(columns, row, which[row], made, measure)
         return Read({FIELD_NAMES[slot]: column for slot, column in columns.items() if slot < _FIELDS}, places, [])
+
+    def matches(self, encoded: bytes, bounds: Sequence[tuple[int, int]]) -> list[re.Match[bytes] | None]:
+        """The match of each span."""
+        match = self._match
+        found = [match(encoded, start, end) for start, end in bounds]
+        self.tried += len(found)
+        self.matched += len(found) - found.count(None)
+        return found
+
+    @property
+    def idle(self) -> bool:
+        """True when hardly any span matches."""
+        return self.tried > MIN_TRIED and self.matched * MIN_SHARE < self.tried
 
     def _without(self, bad: set[int], groups: list[tuple[Any, ...]], places: list[int], measure: Measure) -> Read:
         """The same without some rows, which are left."""
@@ -380,6 +389,29 @@ def spans_at(scope_spans: bytes) -> list[tuple[int, int]]:
         add((at, at + size))
         at += size
     return found
+
+
+def _choices(stencils: Sequence[tuple[Any, Stencil]]) -> tuple[list[tuple[Any, Stencil]], list[tuple[bytes, ...]]]:
+    """Stencils, and the encoded fields of each: as many, from the newest on, as leave a bounded choice for each field."""
+    kept, texts = [], []
+    seen: list[set[bytes]] = []
+    for stencil in reversed(stencils):
+        name, kind, status, fixed = stencil[0]
+        text = (
+            _field(_NAME_TAG, name),
+            _number(_KIND_TAG, kind),
+            _field(_STATUS_TAG, status),
+            *(_field(_ATTRIBUTE_TAG, encoded) for encoded in fixed),
+        )
+        seen = seen or [set() for _ in text]
+        if all(field in found or len(found) < MAX_CHOICES for field, found in zip(text, seen, strict=True)):
+            for field, found in zip(text, seen, strict=True):
+                found.add(field)
+            kept.append(stencil)
+            texts.append(text)
+    if not kept:
+        raise TooMuch
+    return kept, texts
 
 
 def form_of(encoded: bytes, head: bytes) -> tuple[int, int] | None:

@@ -45,10 +45,9 @@ MAX_COLUMN_CELLS: Final = 1024
 
 PATTERN_AFTER: Final = 512
 """Spans filled in after which a shape gets a pattern, and four times as many after which it gets the next one."""
-MAX_PATTERN_STENCILS: Final = 256
 
 MANY: Final = 8
-"""Values of a column that are worth reading together."""
+"""Spans that are worth looking for patterns in, and values of a column that are worth reading together."""
 
 _MEASURED: Final = ("input_tokens", "output_tokens", "total_tokens")
 _FREE: Final = frozenset(
@@ -321,19 +320,22 @@ class Shape:
                 return False
             self._filled = 0
             self._patience *= 4
-            # The newest first: what came first may never come again.
-            stencils = list(self.stencils.items())[-MAX_PATTERN_STENCILS:]
             varying = [Varying(place, piece, column) for place, piece, _, column in self.varying]
             try:
-                made = Pattern(stencils, len(self.keys), varying, self.counts, self.plan.dialect)
+                made = Pattern(list(self.stencils.items()), len(self.keys), varying, self.counts, self.plan.dialect)
             except TooMuch:
                 made = None
-            if self.pattern is not None:
-                self._resize(-self.pattern.size)
+            self.give_up_pattern()
             self.pattern = made
             if made is not None:
                 self._resize(made.size)
             return made is not None
+
+    def give_up_pattern(self) -> None:
+        """Lets go of a pattern that matches too little."""
+        if self.pattern is not None:
+            self._resize(-self.pattern.size)
+            self.pattern = None
 
     def _resize(self, by: int) -> None:
         self._bytes += by
@@ -446,13 +448,13 @@ class Family:
         self._memory = memory
         self._by_keys: dict[tuple[str, ...], Shape] = {}
         self.by_width: dict[int, list[Shape]] = {}
-        self.patterned: tuple[Shape, ...] = ()
+        self.patterned: list[Shape] = []
         """Shapes that have a pattern, or had one."""
 
     def has_pattern(self, shape: Shape) -> None:
         """Notes that a shape got a pattern."""
         if shape not in self.patterned:
-            self.patterned = (*self.patterned, shape)
+            self.patterned.append(shape)
 
     def shape(self, keys: tuple[str, ...], plan: Plan) -> Shape | None:
         """The shape of a key order; None when there are too many already."""
