@@ -29,19 +29,24 @@ def binaries() -> Path:
 
 class PostgreSQLServer:
     """One server on a free loopback port, which may be stopped and started again. Settings are those of the server; without
-    any it does not wait for the disk, which a crash of the server alone survives."""
+    any it does not wait for the disk, which a crash of the server alone survives. ``home`` is where its data is, from an
+    earlier server too; every user must be able to get there."""
 
-    def __init__(self, **settings: str) -> None:
+    def __init__(self, home: Path | None = None, **settings: str) -> None:
         self._settings = settings or {"fsync": "off"}
         self._bin = binaries()
-        self._home = Path(tempfile.mkdtemp(prefix="otel-llm-pg-"))
+        self._home = home or Path(tempfile.mkdtemp(prefix="otel-llm-pg-"))
+        self._home.mkdir(exist_ok=True)
         self._data = self._home / "data"
         self._process: subprocess.Popen[bytes] | None = None
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port: int = probe.getsockname()[1]
         self._as_user = _unprivileged(self._home)
-        self._run("initdb", "-D", str(self._data), "-U", "otel", "-A", "trust", "--no-sync", "-E", "UTF8", "--locale=C.UTF-8")
+        if not self._data.exists():
+            self._run(
+                *("initdb", "-D", str(self._data), "-U", "otel", "-A", "trust", "--no-sync", "-E", "UTF8", "--locale=C.UTF-8")
+            )
 
     @property
     def url(self) -> str:
@@ -79,6 +84,16 @@ class PostgreSQLServer:
             time.sleep(0.05)
         raise RuntimeError(f"PostgreSQL does not start: {(self._home / 'log').read_text()[-2000:]}")
 
+    def cpu_s(self) -> float:
+        """Processor seconds of the server and of the sessions it has or had, user and system."""
+        if self._process is None:
+            return 0.0
+        stats = [_stat(path) for path in Path("/proc").glob("[0-9]*/stat")]
+        pid = str(self._process.pid)
+        own = [stat for stat in stats if stat and pid in (stat[0], stat[3])]  # children that ended are in the last two
+        ticks = sum(int(stat[13]) + int(stat[14]) + (int(stat[15]) + int(stat[16]) if stat[0] == pid else 0) for stat in own)
+        return ticks / os.sysconf("SC_CLK_TCK")
+
     def stop(self, how: signal.Signals = signal.SIGINT) -> None:
         """SIGINT ends sessions and shuts down, SIGQUIT stops at once as a crash would."""
         if self._process is not None:
@@ -95,6 +110,15 @@ class PostgreSQLServer:
         done = subprocess.run([self._bin / program, *arguments], capture_output=True, check=False, **self._as_user)
         if done.returncode:
             raise RuntimeError(f"{program} failed: {done.stderr.decode()}")
+
+
+def _stat(path: Path) -> list[str]:
+    """Fields of a process, counted as in proc(5) from 0 with the name's brackets as one; none when it has ended."""
+    try:
+        pid, _, rest = path.read_text().partition(" (")
+    except OSError:
+        return []
+    return [pid, "", *rest.rpartition(") ")[2].split()]
 
 
 def _unprivileged(home: Path) -> dict[str, Any]:

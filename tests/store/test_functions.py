@@ -128,6 +128,15 @@ def test_sums_of_doubles_take_values_of_any_size(store: Store) -> None:
     assert store.ask(lambda f: f.stable_sum(SPAN.cost_reported)) == pytest.approx(1e300)
 
 
+@pytest.mark.parametrize("bound", [64, 4_096])
+def test_sums_of_doubles_are_as_exact_for_large_values_as_for_small_ones(store: Store, bound: int) -> None:
+    values = (0.000000001, bound - 0.0000000005, bound, bound + 0.0000000005, 3 * bound)
+    store.fill(*({"cost_reported": value} for value in values))
+    assert store.ask(lambda f: f.stable_sum(SPAN.cost_reported)) == pytest.approx(6 * bound + 0.000000001, abs=1e-11)
+    total = store.ask(lambda f: f.decimal_sum(SPAN.cost_reported))
+    assert abs(Decimal(total) - (6 * bound + Decimal("1e-9"))) < Decimal("2e-12")
+
+
 def seconds(text: str) -> int:
     return int(datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp())
 

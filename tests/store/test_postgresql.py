@@ -259,3 +259,71 @@ def test_a_stricter_default_isolation_of_the_database_does_not_hide_what_others_
         assert [slim.trace_id[-1] for slim in session.related([("default", (2).to_bytes(16, "big"))], (), T0, T0)] == [2]
     first.close()
     second.close()
+
+
+_TUNED = r"""
+SELECT tablename, regexp_replace(indexdef, ' INDEX \S+ ', ' ') FROM pg_indexes WHERE starts_with(tablename, 'spans')
+UNION ALL SELECT attname, attoptions::text FROM pg_attribute WHERE attrelid = 'spans'::regclass AND attoptions IS NOT NULL
+ORDER BY 1, 2"""
+
+
+def test_a_store_of_an_earlier_version_gets_the_indexes_it_lacks(new_postgresql: Callable[[], str]) -> None:
+    url = new_postgresql()
+    engine = open_engine(url, Settings())
+    commit(engine, span(trace=1))
+    made = ask(engine, _TUNED)
+    with engine.sql.begin() as connection:
+        for name in ("spans_by_end", "spans_without_user", "spans_without_session", "spans_of_guardrails"):
+            connection.exec_driver_sql(f"DROP INDEX {name}")
+        for column in ("start_ns", "end_ns"):
+            connection.exec_driver_sql(f"ALTER TABLE spans ALTER {column} RESET (n_distinct_inherited)")
+    assert len(ask(engine, _TUNED)) < len(made)
+    engine.close()
+    engine = open_engine(url, Settings())
+    try:
+        assert ask(engine, _TUNED) == made
+    finally:
+        engine.close()
+
+
+def test_groups_by_time_are_hashed(postgresql: PostgreSQLEngine) -> None:
+    commit(postgresql, *(span(trace=number, start_ns=T0 + number * 60 * SECOND) for number in range(2_000)))
+    postgresql.checkpoint()
+    bucket = postgresql.functions.bucket(schema.spans.c.start_ns, "hour").compile(postgresql.sql)
+    plan = ask(postgresql, f"EXPLAIN SELECT {bucket}, count(*) FROM spans GROUP BY 1")
+    assert "HashAggregate" in str(plan[0][0]), plan
+
+
+@pytest.mark.parametrize(
+    ("question", "index"),
+    [
+        ("counted AND user_id IS NULL", "project_start_ns"),
+        ("counted AND session_id IS NULL", "project_start_ns"),
+        ("role = 'guardrail'", "project_start_ns"),
+        ("counted AND end_ns >= {from_ns} AND end_ns <= {to_ns}", "project_end_ns"),
+    ],
+)
+def test_whether_there_is_any_such_span_is_answered_from_an_index(
+    postgresql: PostgreSQLEngine, question: str, index: str
+) -> None:
+    commit(
+        postgresql,
+        *(
+            span(
+                trace=number,
+                start_ns=T0 + number * 60 * SECOND,
+                end_ns=T0 + number * 60 * SECOND + 1,
+                user_id="u",
+                session_id="s",
+            )
+            for number in range(2_000)
+        ),
+    )
+    postgresql.checkpoint()
+    question = question.format(from_ns=T0, to_ns=T0 + 120 * SECOND)
+    plan = "\n".join(
+        str(row[0])
+        for row in ask(postgresql, f"EXPLAIN (ANALYZE) SELECT 1 FROM spans WHERE project = 'default' AND {question} LIMIT 1")
+    )
+    assert f"Seq Scan on {ddl.table_of(ddl.week_of(T0))}" not in plan
+    assert index in plan

@@ -4,7 +4,7 @@ WITH few AS (
       spans.request_model AS request_model,
       spans.response_model AS response_model,
       count(*) AS call_count,
-      CAST(sum(CAST(coalesce(spans.cost_reported, spans.cost_computed) AS NUMERIC)) AS DOUBLE PRECISION) AS cost_sum,
+      CAST(sum(CASE WHEN (abs(coalesce(spans.cost_reported, spans.cost_computed)) >= 4096) THEN 0 ELSE CAST(coalesce(spans.cost_reported, spans.cost_computed) * 1e15::double precision AS BIGINT) END) * 0.000000000000001 + coalesce(sum(CASE WHEN (abs(coalesce(spans.cost_reported, spans.cost_computed)) >= 4096) THEN round(CAST(coalesce(spans.cost_reported, spans.cost_computed) AS NUMERIC), 15) END), 0) AS DOUBLE PRECISION) AS cost_sum,
       sum(spans.input_tokens) AS input_sum,
       sum(spans.output_tokens) AS output_sum,
       sum(spans.end_ns - spans.start_ns) AS duration_ns_sum
@@ -35,7 +35,7 @@ FROM (
       coalesce(coalesce(few.response_model, few.request_model), %(coalesce_2)s::VARCHAR) AS model_label,
       NULL AS bucket_start,
       sum(few.call_count) AS call_count,
-      CAST(sum(CAST(few.cost_sum AS NUMERIC)) AS DOUBLE PRECISION) AS cost_sum,
+      CAST(sum(CASE WHEN (abs(few.cost_sum) >= 4096) THEN 0 ELSE CAST(few.cost_sum * 1e15::double precision AS BIGINT) END) * 0.000000000000001 + coalesce(sum(CASE WHEN (abs(few.cost_sum) >= 4096) THEN round(CAST(few.cost_sum AS NUMERIC), 15) END), 0) AS DOUBLE PRECISION) AS cost_sum,
       sum(few.input_sum) AS input_sum,
       sum(few.output_sum) AS output_sum,
       sum(few.duration_ns_sum) AS duration_ns_sum
@@ -47,7 +47,7 @@ FROM (
       NULL AS anon__1,
       few.bucket_start AS bucket_start,
       sum(few.call_count) AS call_count,
-      CAST(sum(CAST(few.cost_sum AS NUMERIC)) AS DOUBLE PRECISION) AS cost_sum,
+      CAST(sum(CASE WHEN (abs(few.cost_sum) >= 4096) THEN 0 ELSE CAST(few.cost_sum * 1e15::double precision AS BIGINT) END) * 0.000000000000001 + coalesce(sum(CASE WHEN (abs(few.cost_sum) >= 4096) THEN round(CAST(few.cost_sum AS NUMERIC), 15) END), 0) AS DOUBLE PRECISION) AS cost_sum,
       sum(few.input_sum) AS input_sum,
       sum(few.output_sum) AS output_sum,
       sum(few.duration_ns_sum) AS duration_ns_sum

@@ -13,7 +13,7 @@ SELECT few.bucket_start,
   coalesce(CASE WHEN (position('/' IN coalesce(few.response_model, few.request_model)) > %(position_1)s::INTEGER) THEN CASE WHEN (position('/' IN coalesce(few.response_model, few.request_model)) < length(coalesce(few.response_model, few.request_model)) AND few.provider IS NOT NULL AND coalesce(few.provider_inferred, false) = false AND (lower(substr(coalesce(few.response_model, few.request_model), %(substr_1)s::INTEGER, position('/' IN coalesce(few.response_model, few.request_model)) - %(position_2)s::INTEGER)) = lower(few.provider) OR concat(few.provider, '/', lower(substr(coalesce(few.response_model, few.request_model), %(substr_1)s::INTEGER, position('/' IN coalesce(few.response_model, few.request_model)) - %(position_2)s::INTEGER))) IN (… 60 parameters))) THEN substr(coalesce(few.response_model, few.request_model), position('/' IN coalesce(few.response_model, few.request_model)) + %(position_3)s::INTEGER) ELSE coalesce(few.response_model, few.request_model) END ELSE coalesce(few.response_model, few.request_model) END, %(coalesce_2)s::VARCHAR) AS model_label,
   sum(few.input_sum) AS input_sum,
   sum(few.output_sum) AS output_sum,
-  CAST(sum(CAST(few.cost_sum AS NUMERIC)) AS DOUBLE PRECISION) AS cost_sum
+  CAST(sum(CASE WHEN (abs(few.cost_sum) >= 4096) THEN 0 ELSE CAST(few.cost_sum * 1e15::double precision AS BIGINT) END) * 0.000000000000001 + coalesce(sum(CASE WHEN (abs(few.cost_sum) >= 4096) THEN round(CAST(few.cost_sum AS NUMERIC), 15) END), 0) AS DOUBLE PRECISION) AS cost_sum
 FROM (
     SELECT CAST(date_part('epoch', date_trunc('month', timezone('UTC', to_timestamp(spans.start_ns / 1000000000)))) AS BIGINT) AS bucket_start,
       spans.provider AS provider,
@@ -22,7 +22,7 @@ FROM (
       spans.response_model AS response_model,
       sum(spans.input_tokens) AS input_sum,
       sum(spans.output_tokens) AS output_sum,
-      CAST(sum(CAST(coalesce(spans.cost_reported, spans.cost_computed) AS NUMERIC)) AS DOUBLE PRECISION) AS cost_sum
+      CAST(sum(CASE WHEN (abs(coalesce(spans.cost_reported, spans.cost_computed)) >= 4096) THEN 0 ELSE CAST(coalesce(spans.cost_reported, spans.cost_computed) * 1e15::double precision AS BIGINT) END) * 0.000000000000001 + coalesce(sum(CASE WHEN (abs(coalesce(spans.cost_reported, spans.cost_computed)) >= 4096) THEN round(CAST(coalesce(spans.cost_reported, spans.cost_computed) AS NUMERIC), 15) END), 0) AS DOUBLE PRECISION) AS cost_sum
     FROM spans
     LEFT OUTER JOIN (
         SELECT spans_1.trace_id AS of_trace,

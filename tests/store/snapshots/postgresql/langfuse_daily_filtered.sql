@@ -50,7 +50,7 @@ FROM (
       sum(CASE WHEN (spans.counted = true) THEN spans.input_tokens END) AS input_sum,
       sum(CASE WHEN (spans.counted = true) THEN spans.output_tokens END) AS output_sum,
       sum(CASE WHEN (spans.counted = true) THEN CASE WHEN (spans.total_tokens IS NOT NULL) THEN CASE WHEN (CAST(spans.total_tokens AS NUMERIC) > CAST(coalesce(spans.input_tokens, %(coalesce_1)s::INTEGER) AS NUMERIC) + CAST(coalesce(spans.output_tokens, %(coalesce_2)s::INTEGER) AS NUMERIC)) THEN CAST(spans.total_tokens AS NUMERIC) - (CAST(coalesce(spans.input_tokens, %(coalesce_1)s::INTEGER) AS NUMERIC) + CAST(coalesce(spans.output_tokens, %(coalesce_2)s::INTEGER) AS NUMERIC)) END END END) AS more_sum,
-      sum(round(CAST(CASE WHEN (spans.counted = true) THEN coalesce(spans.cost_reported, spans.cost_computed) END AS NUMERIC), %(round_1)s::INTEGER)) AS cost_sum
+      sum(CASE WHEN (abs(CASE WHEN (spans.counted = true) THEN coalesce(spans.cost_reported, spans.cost_computed) END) >= 64) THEN 0 ELSE CAST(CASE WHEN (spans.counted = true) THEN coalesce(spans.cost_reported, spans.cost_computed) END * 1e12::double precision AS BIGINT) END) * 0.000000000001 + coalesce(sum(CASE WHEN (abs(CASE WHEN (spans.counted = true) THEN coalesce(spans.cost_reported, spans.cost_computed) END) >= 64) THEN round(CAST(CASE WHEN (spans.counted = true) THEN coalesce(spans.cost_reported, spans.cost_computed) END AS NUMERIC), 12) END), 0) AS cost_sum
     FROM spans
     WHERE spans.project = %(project_1)s::VARCHAR
       AND coalesce(spans.environment, %(coalesce_3)s::VARCHAR) IN (%(coalesce_4_1)s::VARCHAR, %(coalesce_4_2)s::VARCHAR)
