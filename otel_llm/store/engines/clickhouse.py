@@ -37,6 +37,7 @@ RETRY_FOR_S = 10.0
 _MAX_ROUNDS = 5  # looks after an insert; each further one needs another receiver that wrote to the trace meanwhile
 _STANDARD_SQL = {
     "final": 1,  # the newest version of each row only
+    "do_not_merge_across_partitions_select_final": 1,  # all versions of a row lie in one partition
     "join_use_nulls": 1,
     "cast_keep_nullable": 1,
     "aggregate_functions_null_for_empty": 1,

@@ -28,7 +28,12 @@ _COLUMN_TYPES = {
 }
 _SLIMS = f"SELECT {', '.join(SlimSpan._fields)} FROM spans"  # noqa: S608 constant text
 _ALL = ", ".join(FIELD_NAMES)
-_QUESTION = {"final": 1, "max_query_size": 1 << 26, "max_execution_time": 60}
+_QUESTION = {
+    "final": 1,
+    "do_not_merge_across_partitions_select_final": 1,
+    "max_query_size": 1 << 26,
+    "max_execution_time": 60,
+}
 _INSERT = {"max_partitions_per_insert_block": 0, "async_insert": 0}
 _MAX_COUNT = (1 << 16) - 1
 _TIME_BITS = 48  # milliseconds for 8,900 years

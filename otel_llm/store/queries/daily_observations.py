@@ -17,7 +17,7 @@ from otel_llm.store.queries import call
 from otel_llm.store.queries.call import SPAN, Column, Columns
 from otel_llm.store.queries.calls import equals, holds_most, storable
 from otel_llm.store.queries.reading import AnyRow, AnySelect, Reader
-from otel_llm.store.queries.trace_values import precedence, traces_with
+from otel_llm.store.queries.trace_values import TraceIds, precedence, traces_with
 from otel_llm.store.queries.window import EVER, MAX_NS, MIN_NS, Window
 
 DEFAULT_ENVIRONMENT = "default"
@@ -118,8 +118,12 @@ class _Borders(NamedTuple):
         return conditions
 
 
-def _borders(reader: Reader, project: str, window: Window) -> _Borders:
-    """Most windows reach one end of the store or both, which saves asking what their traces did beyond it."""
+def _borders(reader: Reader, project: str, window: Window, among: Sequence[TraceIds]) -> _Borders:
+    """Most windows reach one end of the store or both, which saves asking what their traces did beyond it. Only traces that
+    are in all of ``among`` matter: where a trace is looked up by its key the others are spared that, and where columns are
+    read, naming them once more costs more than it saves."""
+    if reader.capabilities.columnar:
+        among = ()
     mostly_inside = holds_most(reader, window)
 
     def inside(of: Columns) -> Column:
@@ -130,7 +134,7 @@ def _borders(reader: Reader, project: str, window: Window) -> _Borders:
             return None
         # The side with fewer spans is remembered, the other one is looked through.
         few, many = (outside, inside) if mostly_inside else (inside, outside)
-        remembered = traces_with(project, few)
+        remembered = traces_with(project, lambda of: sa.and_(few(of), *(of.trace_id.in_(traces) for traces in among)))
         both = traces_with(project, lambda of: sa.and_(many(of), of.trace_id.in_(remembered)))
         return both.with_only_columns(both.selected_columns.trace_id.label("of_trace")).cte(name)
 
@@ -143,8 +147,9 @@ def _borders(reader: Reader, project: str, window: Window) -> _Borders:
 def _statement(reader: Reader, project: str, filters: TraceFilter) -> AnySelect:
     """A row for each day and model, and a row without observations for each day on which traces begin."""
     functions = reader.functions
-    borders = _borders(reader, project, filters.window)
-    traces = _traces(functions, project, filters, borders)
+    candidates = _candidates(project, filters)
+    borders = _borders(reader, project, filters.window, candidates)
+    traces = _traces(functions, project, filters, borders, candidates)
     observations = _observations(functions, project, filters).where(*borders.within(SPAN, filters.window))
     if not filters.only_window:
         observations = observations.where(SPAN.trace_id.in_(sa.select(traces.c.of_trace)))
@@ -154,21 +159,29 @@ def _statement(reader: Reader, project: str, filters: TraceFilter) -> AnySelect:
     return sa.select(sa.union_all(observations, beginnings).subquery("days"))
 
 
-def _traces(functions: Functions, project: str, filters: TraceFilter, borders: _Borders) -> sa.CTE:
-    """``of_trace`` and ``trace_start`` of the traces that pass, judged over all their spans, wherever these lie in time.
+def _candidates(project: str, filters: TraceFilter) -> list[TraceIds]:
+    """For each filter on user or name, the traces in which some span has it: no other trace can pass. Tags and environments,
+    which most spans of a project share, name too many to save work."""
+    asked: list[Condition] = []
+    if filters.user_id is not None:
+        asked.append(lambda of: equals(of.user_id, filters.user_id))
+    if filters.trace_name is not None:
+        asked.append(lambda of: equals(_own_trace_name(of), filters.trace_name))
+    return [traces_with(project, condition) for condition in asked]
 
-    Conditions on single spans only save work: no other trace can pass. Tags and environments, which most spans of a
-    project share, are asked of the group at once.
-    """
+
+def _traces(
+    functions: Functions, project: str, filters: TraceFilter, borders: _Borders, candidates: Sequence[TraceIds]
+) -> sa.CTE:
+    """``of_trace`` and ``trace_start`` of the traces that pass, judged over all their spans, wherever these lie in time."""
     span = schema.spans.alias()
     of = span.c
     conditions: list[Column] = [of.project == project, *borders.within(of, filters.window)]
+    conditions += [of.trace_id.in_(traces) for traces in candidates]
     having: list[Column] = []
     if filters.user_id is not None:
-        conditions.append(of.trace_id.in_(traces_with(project, lambda c: equals(c.user_id, filters.user_id))))
         having.append(equals(functions.first_by(of.user_id, *precedence(of)), filters.user_id))
     if filters.trace_name is not None:
-        conditions.append(of.trace_id.in_(traces_with(project, lambda c: equals(_own_trace_name(c), filters.trace_name))))
         having.append(equals(_trace_name(functions, of), filters.trace_name))
     having += [sa.func.max(sa.case((_has_tag(functions, of, tag), 1), else_=0)) == 1 for tag in filters.tags]
     if filters.environments:
