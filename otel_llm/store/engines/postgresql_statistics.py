@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 
 _FIRST_ROWS = 100
 _GROWTH = 0.2  # statistics within a fifth of the truth choose the same plans
-_REST = 3.0  # pause between two runs, as a multiple of the last one's time: at most a quarter of one core
+_REST = 9.0  # pause between two runs, as a multiple of the last one's time: at most a tenth of one core
 _RETRY_S = 60.0
 _LOOK_S = 10.0  # between two looks whether another process has analysed the store
 _STOP_S = 15  # a process that stops has 30 s
