@@ -15,6 +15,7 @@ wait for the disk before they acknowledge, as DuckDB does.
 import argparse
 import json
 import os
+import signal
 import statistics
 import sys
 import tempfile
@@ -226,6 +227,7 @@ def main() -> int:
     names = args.engines.split(",")
     if unknown := set(names) - ENGINES.keys():
         parser.error(f"no such engine: {', '.join(sorted(unknown))}")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # servers are stopped then too
     started = time.monotonic()
     print(f"# {machine()}\n# python -m benchmarks.engines --spans {args.spans} --engines {args.engines}", flush=True)
     results: dict[str, Result] = {}
