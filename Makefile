@@ -10,8 +10,8 @@ SUPPLY_STAMP := .venv/.installed-supply
 run: $(STAMP)  ## run the collector on the embedded store (otel-llm.duckdb in this folder)
 	$(BIN)/otel-llm serve
 
-test: $(DEV_STAMP)  ## run all tests; PYTEST_ARGS="-k name" narrows them
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+test: $(DEV_STAMP)  ## run all tests, several files at a time; PYTEST_ARGS="-k name" narrows them
+	$(BIN)/python -m pytest -n auto --dist loadfile $(PYTEST_ARGS)
 
 check: $(DEV_STAMP)  ## format, lint and types, as the continuous integration checks them
 	$(BIN)/ruff format --check .

@@ -1,5 +1,6 @@
 """Fixtures for every folder of tests, and the option ``--slow``."""
 
+import os
 from collections.abc import Iterator
 
 import pytest
@@ -10,6 +11,8 @@ from tests.logs import logging_undone
 
 __all__ = ["clickhouse_folder", "clickhouse_http", "new_clickhouse", "new_postgresql", "postgresql_server"]
 
+MOST_WORKERS = 4
+
 # Machines are shared: a time limit for one example says more about the neighbours than about the code.
 settings.register_profile("shared", deadline=None)
 settings.load_profile("shared")
@@ -18,6 +21,12 @@ settings.load_profile("shared")
 def pytest_addoption(parser: pytest.Parser) -> None:
     """``--slow`` runs the long variants too."""
     parser.addoption("--slow", action="store_true", help="run long variants of tests too (minutes each)")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """Files at a time for ``-n auto``: each has servers of its own, and tests wait for processes more than they compute."""
+    return max(2, min(os.cpu_count() or 1, MOST_WORKERS))
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

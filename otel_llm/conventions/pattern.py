@@ -33,6 +33,7 @@ MAX_SOURCE: Final = 32_768
 """Bytes of the expression; to compile a kilobyte takes about ten milliseconds."""
 
 _FIELDS: Final = len(FIELD_NAMES)
+_FIRST_FIXED: Final = 3  # of the fields of a stencil, behind name, kind and status
 _ONE_BYTE: Final = 0x80
 TEXT_TAG, _INT_TAG, DOUBLE_TAG = 0x0A, 0x18, 0x21  # AnyValue.string_value, int_value and double_value
 
@@ -162,6 +163,41 @@ class Read(NamedTuple):
     left: list[int]
 
 
+class _Expression:
+    """The source of a regular expression, and the groups in it."""
+
+    def __init__(self, texts: Sequence[tuple[bytes, ...]]) -> None:
+        """``texts`` are the encoded fields of each stencil: name, kind, status, fixed attributes."""
+        self._texts = texts
+        self._parts: list[bytes] = []
+        self._groups = 0
+        self.size = 0
+        self.choices: list[tuple[int, int]] = []
+        """Fields that the stencils differ in, and their groups."""
+
+    def add(self, part: bytes, groups: int = 0) -> int:
+        """Adds a part; returns the number of the first of its groups."""
+        first = self._groups
+        self._parts.append(part)
+        self.size += len(part)
+        self._groups += groups
+        return first
+
+    def choose(self, which: int) -> None:
+        """Adds one of the fields: a group where the stencils differ in it."""
+        found = sorted({text[which] for text in self._texts}, key=len, reverse=True)
+        if len(found) == 1:
+            self.add(re.escape(found[0]))
+        else:
+            self.choices.append((which, self.add(b"(" + b"|".join(map(re.escape, found)) + b")", 1)))
+
+    def compiled(self) -> re.Pattern[bytes]:
+        """The expression. Raises TooMuch when it is too long."""
+        if self.size > MAX_SOURCE or self._groups > MAX_GROUPS:
+            raise TooMuch
+        return re.compile(b"".join(self._parts), re.DOTALL)
+
+
 class Pattern:
     """The expression of one shape, and what to make of its matches."""
 
@@ -198,47 +234,29 @@ class Pattern:
         """
         stencils, texts = _choices(stencils)
         by_place = {each.place: each for each in varying}
-        fixed_texts = iter(range(3, 3 + width - len(by_place)))
-        groups: dict[int, int] = {}  # of a varying attribute, by its place
-        choices: list[tuple[int, int]] = []  # which text, group
-        source, group = [_IDS], 3
-
-        def choose(which: int) -> None:
-            nonlocal group
-            found = sorted({text[which] for text in texts}, key=len, reverse=True)
-            if len(found) == 1:
-                source.append(re.escape(found[0]))
-                return
-            source.append(b"(" + b"|".join(map(re.escape, found)) + b")")
-            choices.append((which, group))
-            group += 1
-
-        choose(0)
-        choose(1)
-        source.append(_TIMES)
-        self._times = group
-        group += 2
+        fixed = iter(range(_FIRST_FIXED, _FIRST_FIXED + width))
+        expression = _Expression(texts)
+        expression.add(_IDS, 3)
+        expression.choose(0)
+        expression.choose(1)
+        self._times = expression.add(_TIMES, 2)
+        groups: dict[int, int] = {}
         for place in range(width):
-            if place not in by_place:
-                choose(next(fixed_texts))
-                continue
-            source.append(_ATTRIBUTE_TAG + _any_of(by_place[place].column))
-            groups[place] = group
-            group += 1
-        choose(2)
-        source.append(_FLAGS)
-        expression = b"".join(source)
-        if len(expression) > MAX_SOURCE or group > MAX_GROUPS:
-            raise TooMuch
-        self._match = re.compile(expression, re.DOTALL).fullmatch
-        self.size = 10 * len(expression)
+            if place in by_place:
+                groups[place] = expression.add(_ATTRIBUTE_TAG + _any_of(by_place[place].column), 1)
+            else:
+                expression.choose(next(fixed))
+        expression.choose(2)
+        expression.add(_FLAGS)
+        self._match = expression.compiled().fullmatch
+        self._key = [group for _, group in expression.choices]
+        self._by_key = {tuple(text[which] for which, _ in expression.choices): number for number, text in enumerate(texts)}
+        self.size = 10 * expression.size
         """Bytes, by estimate."""
         self.tried = self.matched = 0
         self._counts = tuple(counts)
         self._dialect = dialect
         self._varying = [(groups[each.place], each) for each in varying]
-        self._key = [at for _, at in choices]
-        self._by_key = {tuple(text[which] for which, _ in choices): number for number, text in enumerate(texts)}
         self._rows = [stencil.row for _, stencil in stencils]
         self._roles = [stencil.role for _, stencil in stencils]
         fed = {target.slot for each in varying for target in each.column.targets}
