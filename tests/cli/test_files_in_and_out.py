@@ -147,7 +147,7 @@ def contents() -> dict[str, bytes]:
     return {
         "lines.jsonl": lines,
         "blank lines.jsonl": lines.replace(b"\n", b"\n\n"),
-        "lines.jsonl.gz": gzip.compress(lines),
+        "lines.jsonl.gz": gzip.compress(lines, mtime=0),
         "indented.json": json.dumps(documents[0], indent=2).encode(),
         "list.json": json.dumps(documents).encode(),
         "traces.pb": binary[1],
@@ -174,7 +174,7 @@ def test_every_kind_of_file_is_read(name: str, tmp_path: Path) -> None:
         (b'{"resourceSpans": []}\n{"oops"\n', "line 2"),
         (b'{"hello": 1}', "holds no resourceSpans"),
         (b"\xff\xff\xff\xff\xff", "protobuf"),
-        (gzip.compress(b"{}" * 50)[:-9], "bad.json"),
+        (gzip.compress(b"{}" * 50, mtime=0)[:-9], "bad.json"),
         (b'{"resourceSpans":' + b"[" * 100_000 + b"]" * 100_000 + b"}", "nested too deeply"),
         (b'{"resourceSpans":[]}\n{"resourceSpans":' + b"[" * 100_000 + b"]" * 100_000 + b"}", "line 2: nested too deeply"),
     ],
