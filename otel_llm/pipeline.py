@@ -25,6 +25,7 @@ from otel_llm.store.writer import Work, Writer
 
 _MESSAGE_REASONS = 5  # different reasons spelled out in one partial_success message
 _KEPT_REJECTIONS = 100  # rejections of one request that are kept in the store; all are counted
+_NONE: Counter[str] = Counter()
 _NOUNS: dict[Signal, str] = {"spans": "span", "log_records": "log record", "data_points": "data point"}
 
 
@@ -117,17 +118,19 @@ class Pipeline:
         return self.accept("metrics", message, caller).result()
 
     def _account(self, signal: Signal, project: str, extraction: Extraction, duplicate: int) -> Answer:
-        rejected = Counter(rejection.reason for rejection in extraction.rejections)
+        rejected = Counter(rejection.reason for rejection in extraction.rejections) if extraction.rejections else _NONE
+        ignored = extraction.ignored.total() if extraction.ignored else 0
+        refused = len(extraction.rejections)
         self._accounting.record(
             signal,
             project,
-            stored=extraction.received - rejected.total() - extraction.ignored.total() - duplicate,
+            stored=extraction.received - refused - ignored - duplicate,
             duplicate=duplicate,
             ignored=extraction.ignored,
             rejected=rejected,
             values=extraction.values,
         )
-        return Answer(rejected.total(), _message(signal, extraction.rejections, extraction.values))
+        return Answer(refused, _message(signal, extraction.rejections, extraction.values))
 
 
 def _message(signal: Signal, rejections: list[Rejection], values: Counter[str]) -> str:

@@ -9,6 +9,7 @@ compressed: gRPC's own decompression makes the whole message before it looks at 
 import asyncio
 import contextlib
 import logging
+import time
 from collections.abc import AsyncIterator, Callable, Coroutine
 from threading import Event, Thread
 from typing import Any
@@ -22,12 +23,15 @@ from otel_llm.errors import ConfigError, InvalidPayload, SlowSender, StoreUnavai
 from otel_llm.otlp.signals import SIGNALS, SignalName
 from otel_llm.serving import TlsFiles
 from otel_llm.serving.server import bind
+from otel_llm.wakeups import result_of
 from receiver.ingest import Ingest
 from receiver.status import Refusal
 
 _log = logging.getLogger(__name__)
 _READ_TIMEOUT_S = 60.0
 """For a whole message; stock clients give up after 10 s."""
+_LOOKS = 20
+"""In that time one looks so often for messages that take too long: a timer for each would cost a tenth of a small call."""
 _START_TIMEOUT_S = 10.0
 _LAST_ANSWERS_S = 0.5
 """For answers that are on their way when the server closes."""
@@ -68,6 +72,8 @@ class GrpcServer:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stop_asked: asyncio.Event | None = None
         self._taken = 0
+        self._reading: dict[asyncio.Task[Any], float] = {}
+        """Calls whose message is on its way: until when it may be; 0 for one that took too long."""
         self._all_answered: asyncio.Event | None = None
         self._thread = Thread(target=self._run, name="grpc", daemon=True)
 
@@ -117,7 +123,9 @@ class GrpcServer:
             self.port = server.add_secure_port(address, self._tls.grpc_credentials())
         await server.start()
         self._ready.set()
+        watching = asyncio.create_task(self._watch_reading())
         await self._stop_asked.wait()
+        watching.cancel()
         await state.enter_graceful_shutdown()
         # New calls are told to come back. gRPC's own grace would also wait for health watches and for messages that never
         # come; here only calls whose message was taken are waited for.
@@ -134,7 +142,7 @@ class GrpcServer:
             try:
                 self._refuse_when_stopping()
                 caller = ingest.admit(_metadata(call), _address(call.peer()))
-                body = await _read(call)
+                body = await self._read(call)
                 self._refuse_when_stopping()
                 hold = ingest.budget.hold()
                 hold.grow(len(body))
@@ -142,7 +150,7 @@ class GrpcServer:
                 try:
                     future = ingest.submit(signal, body, "protobuf", _compression(body), caller, hold)
                     del body
-                    response: Message = await asyncio.wrap_future(future)
+                    response: Message = await result_of(future)
                 finally:
                     self._answered()
             except Exception as error:
@@ -155,6 +163,33 @@ class GrpcServer:
 
         return export
 
+    async def _read(self, call: Call) -> bytes:
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101 - gRPC runs every call in one
+        self._reading[task] = time.monotonic() + _READ_TIMEOUT_S
+        try:
+            message: Any = await call.read()
+        except asyncio.CancelledError:
+            if self._reading[task] > 0:  # the client has gone, or the server
+                raise
+            task.uncancel()
+            raise SlowSender(f"the message did not arrive within {_READ_TIMEOUT_S:.0f} s") from None
+        finally:
+            del self._reading[task]
+        if message is grpc.aio.EOF:
+            # Nothing was sent, or gRPC refused what was (and has told the client so already).
+            raise InvalidPayload("no message, or one beyond the size limit")
+        return bytes(message)
+
+    async def _watch_reading(self) -> None:
+        """Ends the wait for messages that take too long, for as long as the server runs."""
+        while True:
+            await asyncio.sleep(_READ_TIMEOUT_S / _LOOKS)
+            now = time.monotonic()
+            for task in [task for task, deadline in self._reading.items() if 0 < deadline < now]:
+                self._reading[task] = 0.0
+                task.cancel()
+
     def _refuse_when_stopping(self) -> None:
         if self._stop_asked is not None and self._stop_asked.is_set():
             raise StoreUnavailable("the server is stopping")
@@ -164,18 +199,6 @@ class GrpcServer:
         if not self._taken and self._stop_asked is not None and self._stop_asked.is_set():
             assert self._all_answered is not None  # noqa: S101 - made together with _stop_asked
             self._all_answered.set()
-
-
-async def _read(call: Call) -> bytes:
-    try:
-        async with asyncio.timeout(_READ_TIMEOUT_S):
-            message: Any = await call.read()
-    except TimeoutError:
-        raise SlowSender(f"the message did not arrive within {_READ_TIMEOUT_S:.0f} s") from None
-    if message is grpc.aio.EOF:
-        # Nothing was sent, or gRPC refused what was (and has told the client so already).
-        raise InvalidPayload("no message, or one beyond the size limit")
-    return bytes(message)
 
 
 async def _refuse(call: Call, refusal: Refusal) -> None:

@@ -4,7 +4,6 @@ The same paths are served under ``/api/public/otel``, where Langfuse's SDKs post
 this app. Answers and errors come in the encoding of the request (OTLP 1.11, OTLP/HTTP).
 """
 
-import asyncio
 import math
 from typing import Any
 
@@ -18,6 +17,7 @@ from otel_llm.otlp.signals import SIGNALS, SignalName
 from otel_llm.serving import BodyReader
 from otel_llm.serving.asgi import App, Header, Receive, Scope, Send, headers_of, peer_of, respond
 from otel_llm.serving.body import ClientGone
+from otel_llm.wakeups import result_of
 from receiver.ingest import Ingest
 from receiver.status import Refusal, UnknownPath, WrongMethod
 
@@ -97,7 +97,7 @@ class OtlpApp:
             raise
         future = self._ingest.submit(signal, body, encoding, compression if names else "", caller, hold)
         del body
-        return await asyncio.wrap_future(future)
+        return await result_of(future)
 
     def _cors(self, headers: dict[str, str]) -> list[Header]:
         origin = headers.get("origin", "")

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from otel_llm import wakeups
 from otel_llm.errors import StoreUnavailable
 from otel_llm.spans import Finding, MetricPoint, Rejection, SpanBatch
 from otel_llm.store.copies import remembered
@@ -222,13 +223,14 @@ class Writer:
 
 
 def _tell(works: list[Work]) -> None:
-    for work in works:
-        if work.done is None:
-            continue
-        try:
-            work.done(work)
-        except Exception:
-            log.exception("a request was not told what became of it")
+    with wakeups.together():
+        for work in works:
+            if work.done is None:
+                continue
+            try:
+                work.done(work)
+            except Exception:
+                log.exception("a request was not told what became of it")
 
 
 def _answer(works: list[Work], resolution: Resolution) -> None:
