@@ -22,7 +22,7 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from otel_llm.errors import ConfigError, InvalidPayload, SlowSender, StoreUnavailable
 from otel_llm.otlp.signals import SIGNALS, SignalName
 from otel_llm.serving import TlsFiles
-from otel_llm.serving.server import bind
+from otel_llm.serving.server import bind, loop_factory
 from otel_llm.wakeups import result_of
 from receiver.ingest import Ingest
 from receiver.status import Refusal
@@ -96,7 +96,8 @@ class GrpcServer:
 
     def _run(self) -> None:
         try:
-            asyncio.run(self._serve())
+            with asyncio.Runner(loop_factory=loop_factory()) as runner:
+                runner.run(self._serve())
         except Exception as error:
             if self._ready.is_set():
                 _log.exception("the gRPC server stopped")

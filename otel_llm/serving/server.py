@@ -20,7 +20,8 @@ _KEEP_ALIVE_S = 75  # longer than the export interval of the stock exporters, so
 _FORCED_STOP_S = 5.0
 
 
-def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
+def loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
+    """What makes the event loop of a server: uvloop where it is installed."""
     try:
         import uvloop
     except ImportError:
@@ -90,7 +91,7 @@ class HttpServer:
 
     def _run(self, bound: socket.socket) -> None:
         try:
-            with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+            with asyncio.Runner(loop_factory=loop_factory()) as runner:
                 runner.run(self._server.serve(sockets=[bound]))
         except (Exception, SystemExit):
             _log.exception("the HTTP server on %s stopped", self.url)
