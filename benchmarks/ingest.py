@@ -8,6 +8,7 @@ ids, response id and advancing times (:mod:`benchmarks.load`).
 """
 
 import argparse
+import asyncio
 import gzip
 import http.client
 import multiprocessing
@@ -19,6 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import grpc
+import grpc.aio
 from google.protobuf import json_format
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
@@ -148,7 +150,7 @@ def generate(
 
 
 def run(
-    server: Server,
+    server: "Server | Echo",
     kind: str,
     spans_a_request: int,
     total: int,
@@ -205,6 +207,54 @@ def floors(spans: int) -> dict[str, float]:
     }
 
 
+def row(name: str, load: Load, cpu_s: float, peak_mb: float) -> None:
+    """Prints a row of the table."""
+    print(
+        f"| {name} | {load.spans / load.seconds:,.0f} | {len(load.latencies) / load.seconds:,.0f} "
+        f"| {load.percentile(0.5):.1f} | {load.percentile(0.99):.1f} | {cpu_s / load.spans * 1e5:.2f} "
+        f"| {load.cpu_s / load.spans * 1e5:.2f} | {peak_mb:.0f} |",
+        flush=True,
+    )
+
+
+class Echo:
+    """The floor of small requests: gRPC's own asyncio server, which reads each message and answers with nothing."""
+
+    http_port = 0
+
+    def __init__(self) -> None:
+        self.grpc_port = 0
+        self._ready, self._stopping = threading.Event(), threading.Event()
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()), daemon=True)
+        self._thread.start()
+        self._ready.wait()
+
+    async def _serve(self) -> None:
+        async def export(messages: object, call: grpc.aio.ServicerContext) -> bytes:
+            await call.read()
+            return b""
+
+        service, method = EXPORT.strip("/").split("/")
+        server = grpc.aio.server()
+        handler = grpc.method_handlers_generic_handler(service, {method: grpc.stream_unary_rpc_method_handler(export)})
+        server.add_generic_rpc_handlers((handler,))
+        self.grpc_port = server.add_insecure_port("127.0.0.1:0")
+        await server.start()
+        self._ready.set()
+        while not self._stopping.is_set():
+            await asyncio.sleep(0.1)
+        await server.stop(0)
+
+    def cpu_s(self) -> float:
+        """Processor seconds of this process, which does nothing else meanwhile."""
+        return time.process_time()
+
+    def stop(self) -> None:
+        """Ends it."""
+        self._stopping.set()
+        self._thread.join()
+
+
 def main() -> None:
     """Runs the benchmark and prints a table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -231,14 +281,15 @@ def main() -> None:
         }
         for name in wanted:
             kind, size, total = runs[name]
-            load, cpu = run(server, kind, size, total, args.connections)
-            print(
-                f"| {name}, {size} spans a request | {load.spans / load.seconds:,.0f} "
-                f"| {len(load.latencies) / load.seconds:,.0f} "
-                f"| {load.percentile(0.5):.1f} | {load.percentile(0.99):.1f} | {cpu / load.spans * 1e5:.2f} "
-                f"| {load.cpu_s / load.spans * 1e5:.2f} | {server.memory_mb(peak=True):.0f} |",
-                flush=True,
+            row(
+                f"{name}, {size} spans a request",
+                *run(server, kind, size, total, args.connections),
+                server.memory_mb(peak=True),
             )
+            if name == "small":
+                echo = Echo()
+                row("floor: gRPC alone", *run(echo, kind, size, total, args.connections), 0)
+                echo.stop()
         print("\nserver stopped with", server.stop())
 
 
