@@ -125,6 +125,12 @@ PRODUCTS: tuple[Product, ...] = (
     ),
     Product("flashback", ("/aistats",), _flashback, {404: "Unknown path"}),
     Product("langdb", ("/usage", "/analytics", "/threads"), _langdb),
+    Product(
+        "otlp",
+        ("/v1/traces", "/v1/logs", "/v1/metrics"),
+        _agentlens,
+        {404: "This is the API. OTLP is received on ports of its own: 4318 for HTTP and 4317 for gRPC unless set otherwise"},
+    ),
 )
 HOUSE = Product("otel-llm", ("",), _agentlens)
 """Everything that is no product's: health, the API's description, and unknown paths."""

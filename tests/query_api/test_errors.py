@@ -133,6 +133,13 @@ def test_wrong_methods_are_405_in_the_products_shape(query_server: QueryServer) 
         ("/api/analytics/costs", {"error": "Not found", "status": 404}),
         ("/api/analytics/llm/", {"error": "Not found", "status": 404}),
         ("/api", {"error": "Not found", "status": 404}),
+        (
+            "/v1/traces",
+            {
+                "error": "This is the API. OTLP is received on ports of its own: 4318 for HTTP and 4317 for gRPC unless set otherwise",
+                "status": 404,
+            },
+        ),
         ("/aistats", {"success": False, "message": "Unknown path"}),
         ("/aistats/daily/", {"success": False, "message": "Unknown path"}),
         ("/usage/none", {"error": "Not found", "message": "Not found"}),
