@@ -129,7 +129,7 @@ PRODUCTS: tuple[Product, ...] = (
         "otlp",
         ("/v1/traces", "/v1/logs", "/v1/metrics"),
         _agentlens,
-        {404: "This is the API. OTLP is received on ports of its own: 4318 for HTTP and 4317 for gRPC unless set otherwise"},
+        {404: "OTLP is received on ports of its own: 4318 for HTTP, 4317 for gRPC unless set otherwise"},
     ),
 )
 HOUSE = Product("otel-llm", ("",), _agentlens)
