@@ -40,6 +40,7 @@ class Collector:
             self.engine,
             self.pricer.price,
             max_spans=settings.commit_max_spans,
+            max_bytes=settings.commit_max_bytes,
             margin_ns=settings.related_margin_s * _NS,
             interval_s=settings.commit_interval_ms / 1000,
             on_commit=lambda seconds, spans: self.commit_latency.observe(seconds),

@@ -86,6 +86,8 @@ class Settings(BaseSettings):
     """Longest time a request waits for others to share its commit, when no commit is running."""
     commit_max_spans: int = Field(16_384, gt=0)
     """Most spans in one commit."""
+    commit_max_bytes: Bytes = 64 * MIB
+    """Most bytes of requests in one commit, decompressed; a larger request has one of its own."""
     related_margin_s: int = Field(3600, gt=0)
     """How far from a batch's own times its duplicates and relatives are looked for."""
     retention: Retention = ()

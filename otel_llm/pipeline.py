@@ -70,8 +70,9 @@ class Pipeline:
         self._accounting = accounting
         self._content = content
 
-    def accept(self, signal: SignalName, message: Any, caller: Caller) -> "Future[Answer]":
-        """Takes a decoded request; the result is there when every item of it is committed, a duplicate, ignored or rejected.
+    def accept(self, signal: SignalName, message: Any, caller: Caller, size_bytes: int = 0) -> "Future[Answer]":
+        """Takes a decoded request of so many bytes; the result is there when every item of it is committed, a duplicate,
+        ignored or rejected.
 
         The future fails with StoreUnavailable (retryable) when nothing of the request was stored. Extraction happens in the
         calling thread; no thread waits for the commit.
@@ -81,7 +82,8 @@ class Pipeline:
             message, project=caller.project, key_id=caller.key_id, now_ns=time.time_ns(), content=self._content
         )
         answered: Future[Answer] = Future()
-        work = Work(extraction.batch, extraction.findings, extraction.metric_points, extraction.rejections[:_KEPT_REJECTIONS])
+        kept = extraction.rejections[:_KEPT_REJECTIONS]
+        work = Work(extraction.batch, extraction.findings, extraction.metric_points, kept, size_bytes)
 
         def settle(work: Work) -> None:
             if work.error is not None:

@@ -44,7 +44,7 @@ class Pipeline(Protocol):
     def reads(self) -> Mapping[SignalName, Any]:
         """Message classes it would rather have than the generated ones, of the same wire format."""
 
-    def accept(self, signal: SignalName, message: Any, caller: Caller) -> "Future[Any]":
+    def accept(self, signal: SignalName, message: Any, caller: Caller, size_bytes: int) -> "Future[Any]":
         """Takes it; the future gives an Answer once all of it is committed, or fails with a RetryableError."""
 
 
@@ -154,8 +154,9 @@ class Ingest:
             if compression:
                 body = inflate(body, compression, self.settings.max_message_bytes, hold.grow)
             message, damage = decode_reporting(kind.name, body, encoding, self._pipeline.reads.get(kind.name))
+            size_bytes = len(body)
             del body
-            committed = self._pipeline.accept(kind.name, message, caller)
+            committed = self._pipeline.accept(kind.name, message, caller, size_bytes)
         except Exception as error:
             answered.set_exception(error)
             return

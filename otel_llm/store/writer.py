@@ -6,6 +6,7 @@ one gathers, so the size of commits follows the load.
 """
 
 import logging
+import math
 import threading
 import time
 from collections import deque
@@ -29,7 +30,7 @@ _IDLE_S = 0.2
 
 @dataclass(slots=True)
 class Work:
-    """What one request wants written.
+    """What one request wants written. ``size_bytes`` are those of the request, decompressed; 0 when nobody knows.
 
     ``stored`` and ``duplicate`` are its answer, in spans; ``repeated`` are the findings and metric points that were there
     already; ``error`` says that nothing of it was written. ``done`` is called once, with the work, by the writer's thread: it
@@ -40,6 +41,7 @@ class Work:
     findings: Sequence[Finding] = ()
     metric_points: Sequence[MetricPoint] = ()
     rejections: Sequence[Rejection] = ()
+    size_bytes: int = 0
     stored: int = 0
     duplicate: int = 0
     repeated: int = 0
@@ -69,6 +71,7 @@ class Writer:
         *,
         max_spans: int,
         margin_ns: int,
+        max_bytes: int | None = None,
         interval_s: float = 0.0,
         on_commit: Callable[[float, int], None] | None = None,
     ) -> None:
@@ -77,6 +80,7 @@ class Writer:
         self._engine = engine
         self._reprice = reprice
         self._max_spans = max_spans
+        self._max_bytes = math.inf if max_bytes is None else max_bytes
         self._margin_ns = margin_ns
         self._interval_s = interval_s
         self._on_commit = on_commit
@@ -140,11 +144,14 @@ class Writer:
                     self._settle()
             self._await_company()
             works = [self._waiting.popleft()]
-            spans = works[0].batch.size
-            while self._waiting and spans + self._waiting[0].batch.size <= self._max_spans:
-                work = self._waiting.popleft()
-                works.append(work)
-                spans += work.batch.size
+            spans, size_bytes = works[0].batch.size, works[0].size_bytes
+            while self._waiting:
+                spans += self._waiting[0].batch.size
+                size_bytes += self._waiting[0].size_bytes
+                if spans > self._max_spans or size_bytes > self._max_bytes:
+                    spans -= self._waiting[0].batch.size
+                    break
+                works.append(self._waiting.popleft())
             self.statistics.waiting_spans -= spans
             self._expected = len(works) + len(self._waiting)
             return works

@@ -41,7 +41,7 @@ class RememberingPipeline:
         self.requests.append((signal, message, caller))
         return self.answer
 
-    def accept(self, signal: str, message: Any, caller: Caller) -> Future[Answer]:
+    def accept(self, signal: str, message: Any, caller: Caller, size_bytes: int) -> Future[Answer]:
         """Answers from a thread of its own, as a commit does."""
         answered: Future[Answer] = Future()
 

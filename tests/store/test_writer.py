@@ -109,6 +109,27 @@ def test_requests_that_wait_while_a_commit_runs_share_the_next_one(moody: Moody,
     assert [work.stored for work in works] == [1] * 20
 
 
+def test_a_commit_is_bounded_in_bytes(moody: Moody) -> None:
+    committed: list[int] = []
+    writer = Writer(
+        moody, no_prices, max_spans=1000, max_bytes=100, margin_ns=HOUR, on_commit=lambda _, spans: committed.append(spans)
+    )
+    moody.gate = threading.Event()
+    writer.start()
+    sizes = [10, 30, 40, 40, 500, 10]
+    first = submit(writer, Work(batch(span()), size_bytes=1))
+    wait_until(lambda: writer.statistics.submitted == 1 and not writer.statistics.waiting_spans)
+    threads = [first]
+    for number, size in enumerate(sizes, 2):
+        threads.append(submit(writer, Work(batch(span(span_id=number)), size_bytes=size)))
+        wait_until(lambda number=number: writer.statistics.submitted == number)  # type: ignore[misc]
+    moody.gate.set()
+    for thread in threads:
+        thread.join()
+    writer.stop()
+    assert committed == [1, 3, 1, 1, 1], "10 + 30 + 40, 40, 500 on its own, 10"
+
+
 def test_copies_in_requests_of_one_commit_are_told_apart(moody: Moody, writer: Writer) -> None:
     moody.gate = threading.Event()
     works = [Work(batch(span(span_id=1))) for _ in range(3)]
