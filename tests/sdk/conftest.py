@@ -13,7 +13,7 @@ from otel_llm.sdk.processor import OtelLLMSpanProcessor
 from tests.sdk.recorder import Recorder
 
 FIRST_TOKEN_S = 0.04
-TOKEN_S = 0.006
+TOKEN_S = 0.015
 
 
 @pytest.fixture(scope="session")
