@@ -324,7 +324,7 @@ class Walk:
             found = pattern.matches(encoded, [bounds[place] for place in left])
             places = [place for place, each in zip(left, found, strict=True) if each]
             if pattern.idle:
-                shape.give_up_pattern()
+                shape.give_up(pattern)
             if not places:
                 continue
             read = pattern.read([each.groups() for each in found if each], places, self._measure)

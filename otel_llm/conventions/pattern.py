@@ -57,20 +57,18 @@ _ROUGH: Final = frozenset(
     for name in (
         "total_tokens",
         "cache_write_tokens",
-        "cache_write_1h_tokens",
-        "cache_write_5m_tokens",
         "reasoning_tokens",
         "modality_tokens",
         "usage_shape",
         "logged_duration",
         "first_token_at",
-        "server_ttft",
         "cost",
         "cache_hit",
     )
 )
-"""What must not be there for a span to be measured as part of a column."""
-
+"""What must not be there, or must be zero, for a span to be measured as part of a column."""
+_ROUGH_AT_ZERO: Final = frozenset(SLOT[name] for name in ("cache_write_1h_tokens", "cache_write_5m_tokens", "server_ttft"))
+"""What must not be there, even as zero: a zero becomes another value, or says that the span was timed."""
 
 MEASURED: Final = tuple(
     SLOT[name]
@@ -474,7 +472,9 @@ def _any_of(column: Column) -> bytes:
 
 def _is_plain(row: list[Any], fed: set[int], dialect: Dialect) -> bool:
     """True when the counts of a stencil's spans are canonical as they are, as long as cached tokens are part of the input."""
-    if any(row[slot] for slot in _ROUGH) or not fed.isdisjoint(_ROUGH) or len(row[_TTFT] or ()) > 1:
+    if any(row[slot] for slot in _ROUGH) or any(row[slot] is not None for slot in _ROUGH_AT_ZERO):
+        return False
+    if not fed.isdisjoint(_ROUGH | _ROUGH_AT_ZERO) or len(row[_TTFT] or ()) > 1:
         return False
     known = [slot in fed or bool(row[slot]) for slot in (_INPUT, _OUTPUT)]
     cached = _READ in fed or row[_READ] is not None

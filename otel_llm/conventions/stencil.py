@@ -159,7 +159,7 @@ class Column:
 
     def _read_alike(self, encoded: Sequence[bytes]) -> Values | None:
         """Short texts, or numbers, that are in order and need no escape; None when one of them is not."""
-        tags = {tag for tag, _ in self.forms}
+        tags = {tag for tag, _ in tuple(self.forms)}  # a copy: another thread may add to them
         if not self._kept or self._treat is not None or len(tags) > 1:
             return None
         values: Sequence[Any]
@@ -321,21 +321,25 @@ class Shape:
             self._filled = 0
             self._patience *= 4
             varying = [Varying(place, piece, column) for place, piece, _, column in self.varying]
+            fixed = len(self.keys) - len(varying)
+            # A thread may have kept a stencil for what was fixed before.
+            stencils = [(key, stencil) for key, stencil in list(self.stencils.items()) if len(key[-1]) == fixed]
             try:
-                made = Pattern(list(self.stencils.items()), len(self.keys), varying, self.counts, self.plan.dialect)
+                made = Pattern(stencils, len(self.keys), varying, self.counts, self.plan.dialect)
             except TooMuch:
                 made = None
-            self.give_up_pattern()
-            self.pattern = made
-            if made is not None:
-                self._resize(made.size)
+            self._use(made)
             return made is not None
 
-    def give_up_pattern(self) -> None:
-        """Lets go of a pattern that matches too little."""
-        if self.pattern is not None:
-            self._resize(-self.pattern.size)
-            self.pattern = None
+    def give_up(self, pattern: Pattern) -> None:
+        """Lets go of a pattern that matches too little, unless it was replaced already."""
+        with self._learning:
+            if self.pattern is pattern:
+                self._use(None)
+
+    def _use(self, pattern: Pattern | None) -> None:
+        old, self.pattern = self.pattern, pattern
+        self._resize((pattern.size if pattern else 0) - (old.size if old else 0))
 
     def _resize(self, by: int) -> None:
         self._bytes += by

@@ -19,6 +19,7 @@ from otel_llm.conventions.content import ContentPolicy
 from otel_llm.conventions.extract import extract_spans
 from otel_llm.conventions.extraction import Extraction
 from otel_llm.conventions.routes import plans_of
+from otel_llm.conventions.slots import SLOT
 from otel_llm.conventions.wire import trace_request
 from tests.conventions.corpus import SCENARIOS, Scenario
 from tests.conventions.otlp import NOW_NS, request, span
@@ -257,6 +258,108 @@ def test_an_attribute_that_names_its_key_twice_is_that_of_the_last_name() -> Non
     stencilled, read = both(message, ContentPolicy())
     assert_equal(stencilled, read)
     assert read.batch["user_id"][-2:] == ["u58", None]
+
+
+@pytest.mark.parametrize(
+    "zero",
+    [
+        "anthropic.usage.cache_creation.ephemeral_1h_input_tokens",
+        "anthropic.usage.cache_creation.ephemeral_5m_input_tokens",
+        "gen_ai.server.time_to_first_token",
+        "gen_ai.usage.cache_creation.input_tokens",
+        "gen_ai.usage.reasoning.output_tokens",
+        "gen_ai.usage.total_tokens",
+    ],
+)
+@pytest.mark.parametrize("cached", [None, 0, 2])
+@pytest.mark.parametrize("operation", ["chat", "execute_tool"])
+def test_a_count_of_zero_on_every_span_is_what_it_is_on_one(operation: str, cached: int | None, zero: str) -> None:
+    sent = [
+        {"gen_ai.operation.name": operation, "gen_ai.response.id": f"r{number}", "gen_ai.usage.input_tokens": 9 + number}
+        | {"gen_ai.usage.output_tokens": 5, zero: 0}
+        | ({} if cached is None else {"gen_ai.usage.cache_read.input_tokens": cached})
+        for number in range(90)
+    ]
+    name = f"zero {operation} {cached} {zero}"
+    assert_equal(*both(request(*_spans(sent), scope="anthropic", resource={"service.name": name}), ContentPolicy()))
+
+
+def test_a_stencil_of_before_an_attribute_varied_is_in_no_pattern(monkeypatch: pytest.MonkeyPatch) -> None:
+    keys = ("gen_ai.operation.name", "user.id", "gen_ai.request.model")
+    monkeypatch.setattr(stencil, "PATTERN_AFTER", 1)
+    shape = stencil.Shape(keys, plans_of(None).make(keys), {}, stencil.Memory())
+    row: list[Any] = [None] * len(SLOT)
+    late = [pair(keys[0], "chat"), pair(keys[1], "u0"), pair(keys[2], "m")]
+    picked = (b"n", 3, b"", shape.pick(late))
+    for number in range(stencil.VARYING_AFTER + 1):
+        shape.learn([pair(keys[0], "chat"), pair(keys[1], f"u{number}"), pair(keys[2], "m")], None)
+    row[SLOT["user_id"]] = "u0"
+    shape.keep((b"n", 3, b"", shape.pick(late)), row, dict.fromkeys(keys, "x"), "other")
+    shape.keep(picked, row, dict.fromkeys(keys, "x"), "other")  # by a thread that was overtaken
+    shape.varying[0][3].read(late[1])
+    assert shape.filled()
+    assert shape.pattern is not None
+    assert len(shape.pattern._rows) == 1
+
+
+def test_only_the_pattern_that_matches_too_little_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stencil, "PATTERN_AFTER", 1)
+    keys = ("gen_ai.operation.name",)
+    shape = stencil.Shape(keys, plans_of(None).make(keys), {}, stencil.Memory())
+    attributes = [pair(keys[0], "chat")]
+    shape.keep((b"n", 3, b"", shape.pick(attributes)), [None] * len(SLOT), {keys[0]: "chat"}, "other")
+    without = shape._memory.bytes
+    made = []
+    while len(made) < 2:
+        if shape.filled():
+            made.append(shape.pattern)
+    old, new = made
+    assert old is not None
+    assert new is not None
+    shape.give_up(old)
+    assert shape.pattern is new, "another thread has replaced it"
+    shape.give_up(new)
+    shape.give_up(new)
+    assert shape.pattern is None
+    assert shape._memory.bytes == without
+
+
+def test_what_a_column_looked_like_may_be_noted_while_it_is_read() -> None:
+    shape = stencil.Shape(("user.id",), plans_of(None).make(("user.id",)), {}, stencil.Memory())
+    for number in range(stencil.VARYING_AFTER + 1):
+        shape.learn([pair("user.id", f"u{number:03}")], None)
+    column = shape.varying[0][3]
+    encoded = [pair("user.id", f"v{number:03}") for number in range(stencil.MANY)]
+    column.read_all(encoded)
+    ended = threading.Event()
+    errors: list[Exception] = []
+
+    def note() -> None:
+        while not ended.is_set():
+            column.forms.clear()
+            for length in range(40):
+                column.read(pair("user.id", "x" * length))
+
+    def look() -> None:
+        try:
+            for _ in range(4000):
+                column.read_all(encoded)
+        except Exception as error:
+            errors.append(error)
+        finally:
+            ended.set()
+
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        threads = [threading.Thread(target=note), threading.Thread(target=look)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    finally:
+        sys.setswitchinterval(interval)
+    assert not errors
 
 
 def test_threads_that_learn_together_agree_on_what_varies() -> None:
