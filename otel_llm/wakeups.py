@@ -7,12 +7,12 @@ once, after the last of them.
 
 import asyncio
 import threading
+import weakref
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from typing import Any, TypeVar
-from weakref import WeakKeyDictionary
 
 Result = TypeVar("Result")
 
@@ -55,13 +55,13 @@ class _Waiters:
     """Coroutines of one loop that wait for futures of other threads."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._loop = loop
+        self._loop = weakref.ref(loop)  # or the loop would be kept by what is kept for as long as it lives
         self._completed: deque[asyncio.Future[None]] = deque()
         self._wake = self._call_in_loop  # one object, so that it is due once
 
     async def wait(self, future: "Future[Any]") -> None:
         """Returns when the future is done."""
-        waiter: asyncio.Future[None] = self._loop.create_future()
+        waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
         def completed(_: object) -> None:
             self._completed.append(waiter)
@@ -75,8 +75,10 @@ class _Waiters:
             raise
 
     def _call_in_loop(self) -> None:
-        with suppress(RuntimeError):  # the loop is closed, and nobody waits any more
-            self._loop.call_soon_threadsafe(self._resume)
+        loop = self._loop()
+        if loop is not None:
+            with suppress(RuntimeError):  # the loop is closed, and nobody waits any more
+                loop.call_soon_threadsafe(self._resume)
 
     def _resume(self) -> None:
         while self._completed:
@@ -85,4 +87,4 @@ class _Waiters:
                 waiter.set_result(None)
 
 
-_waiters: "WeakKeyDictionary[asyncio.AbstractEventLoop, _Waiters]" = WeakKeyDictionary()
+_waiters: "weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, _Waiters]" = weakref.WeakKeyDictionary()

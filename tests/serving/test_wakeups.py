@@ -1,7 +1,9 @@
 """Requests that are answered together wake their event loop once, and each gets its own answer."""
 
 import asyncio
+import gc
 import threading
+import weakref
 from concurrent.futures import Future
 from typing import Any
 
@@ -125,3 +127,16 @@ def test_an_answer_after_the_loop_has_ended_is_dropped() -> None:
     asyncio.run(main())
     with wakeups.together():
         future.set_result(1)
+
+
+def test_a_loop_that_was_waited_in_is_not_kept() -> None:
+    async def main() -> "weakref.ref[asyncio.AbstractEventLoop]":
+        future: Future[int] = Future()
+        (task,) = await _waiting([future])
+        _in_a_thread(lambda: future.set_result(1)).join()
+        await task
+        return weakref.ref(asyncio.get_running_loop())
+
+    loop = asyncio.run(main())
+    gc.collect()
+    assert loop() is None
