@@ -26,6 +26,8 @@ log = logging.getLogger(__name__)
 _STOP_WAIT_S = 25.0  # a stopping process must be gone in 30 s
 _IDLE_S = 0.2
 """After this long without work what is only journalled goes into the database, so that its file is complete by itself."""
+_LONGEST_IDLE_S = 30.0
+"""The same where the database does not take it (a full disk): each try that fails doubles the wait, up to this."""
 
 
 @dataclass(slots=True)
@@ -88,6 +90,7 @@ class Writer:
         self._wake = threading.Condition()
         self._stopping = False
         self._expected = 1
+        self._idle_s = _IDLE_S
         self.statistics = WriterStatistics()
         self._thread = threading.Thread(target=self._run, name="otel-llm-writer", daemon=True)
 
@@ -138,9 +141,9 @@ class Writer:
                 if self._stopping:
                     return []
                 journal = self._engine.journal
-                if journal is None or not journal.pending_spans:
+                if journal is None or not journal.pending_commits:
                     self._wake.wait()
-                elif not self._wake.wait(_IDLE_S):
+                elif not self._wake.wait(self._idle_s):
                     self._settle()
             self._await_company()
             works = [self._waiting.popleft()]
@@ -160,7 +163,9 @@ class Writer:
         self._wake.release()  # requests may come meanwhile
         try:
             self._engine.settle()
+            self._idle_s = _IDLE_S
         except Exception as error:
+            self._idle_s = min(2 * self._idle_s, _LONGEST_IDLE_S)
             log.warning("the journal could not be settled, it stays as it is: %s", error)
         finally:
             self._wake.acquire()

@@ -17,8 +17,8 @@ import sqlalchemy as sa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from otel_llm.errors import StoreBusy, StoreMismatch, StoreUnavailable
-from otel_llm.spans import Finding, Rejection
+from otel_llm.errors import QueryTimeout, StoreBusy, StoreMismatch, StoreUnavailable
+from otel_llm.spans import Finding, Rejection, SpanBatch
 from otel_llm.store import schema
 from otel_llm.store.copying import copy_store
 from otel_llm.store.engines import duckdb_journal
@@ -395,6 +395,22 @@ def test_a_settlement_that_was_committed_though_nobody_was_told_is_not_done_agai
     assert spans(engine) == 2
 
 
+def test_a_settlement_that_nobody_was_told_of_frees_the_file(engine: DuckDBEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+    def dies(*_: object) -> None:
+        raise duckdb.FatalException("the database was invalidated")
+
+    rows = [span(trace=number, attributes=f'{{"a":"{"x" * 999_000}"}}') for number in range(1, 9)]
+    for row in rows:
+        commit(engine, row)
+    with monkeypatch.context() as patch:
+        patch.setattr(Journal, "settled", dies)
+        with pytest.raises(duckdb.FatalException):
+            engine.checkpoint()
+    assert commit(engine, span(trace=9, attributes=rows[0]["attributes"])) == 0
+    assert journal_of(engine.path).stat().st_size == CAPACITY_BYTES
+    assert spans(engine) == 9
+
+
 @pytest.mark.parametrize("kept", [0, 5, 31, 35, 36, 60, 700])
 def test_a_torn_entry_is_none(engine: DuckDBEngine, crashed: Callable[..., DuckDBEngine], kept: int) -> None:
     commit(engine, span(span_id=1))
@@ -565,6 +581,18 @@ def test_an_entry_that_was_written_though_it_was_refused_is_not_found_beside_its
     assert not journal_of(engine.path).exists()
 
 
+def test_a_journal_that_cannot_be_written_is_made_anew(engine: DuckDBEngine, crashed: Callable[..., DuckDBEngine]) -> None:
+    commit(engine, span(span_id=1))
+    with journal_of(engine.path).open("rb", buffering=0) as read_only:  # as good as a block that is bad
+        engine._journal._file = read_only
+        with pytest.raises(StoreUnavailable):
+            commit(engine, span(span_id=2))
+    assert commit(engine, span(span_id=2)) == 0
+    assert pending(engine) == 1
+    assert spans(crashed()) == 2
+    assert spans(engine) == 2
+
+
 def test_without_room_for_a_journal_commits_go_into_the_database(
     engine: DuckDBEngine, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -709,3 +737,42 @@ def test_any_commits_give_the_same_rows_and_answers_as_without_a_journal(
             rows = [_span_of(project, **row) for row in step]  # type: ignore[arg-type] # a list of rows
             assert len({commit(engine, *(dict(row) for row in rows)) for engine in pair}) == 1
     assert stored(pair[0], project) == stored(pair[1], project)
+
+
+# -- when nothing comes
+
+
+def test_an_idle_writer_settles_what_was_refused_too(engine: DuckDBEngine) -> None:
+    writer = Writer(engine, no_prices, max_spans=1000, margin_ns=HOUR)
+    writer.start()
+    writer.submit(Work(SpanBatch(), rejections=[Rejection("default", T0, "spans", "", "", "no_id", "a span without an id")]))
+    assert engine.journal.pending_commits == 1
+    deadline = time.monotonic() + 10
+    while engine.journal.pending_commits:
+        assert time.monotonic() < deadline, "it was never settled"
+        time.sleep(0.01)
+    writer.stop()
+
+
+def test_an_idle_writer_tries_a_full_disk_less_and_less_often(engine: DuckDBEngine, caplog: pytest.LogCaptureFixture) -> None:
+    commit(engine, span(attributes="x" * 10_000))
+    writer = Writer(engine, no_prices, max_spans=1000, margin_ns=HOUR)
+    with full_disk():
+        writer.start()
+        time.sleep(3.2)
+        tries = caplog.text.count("could not be settled")
+        assert 1 <= tries <= 4, "after 0.2, 0.6, 1.4 and 3.0 s"
+    assert spans(engine) == 1
+    writer.stop()
+
+
+def test_a_question_whose_time_passes_while_it_waits_for_the_writer_is_stopped(engine: DuckDBEngine) -> None:
+    commit(engine, span())
+    numbers = sa.text("range(30000) a, range(100000) b")
+    long = sa.select(sa.func.count()).select_from(numbers).where(sa.text("a.range * b.range % 7 = 3"))
+    engine._write_lock.acquire()
+    threading.Timer(0.4, engine._write_lock.release).start()
+    started = time.monotonic()
+    with pytest.raises(QueryTimeout):
+        run(engine, long, 0.2)
+    assert time.monotonic() - started < 5

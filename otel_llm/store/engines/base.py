@@ -85,8 +85,10 @@ class JournalStatistics:
     """Commits that were journalled."""
     settlements: int = 0
     """Transactions that brought journalled commits into the database."""
+    pending_commits: int = 0
+    """Commits that are in the journal only; some have rejections and no span."""
     pending_spans: int = 0
-    """Spans that are in the journal only."""
+    """Their spans."""
 
 
 RECORDS = ("findings", "metric_points", "rejections")

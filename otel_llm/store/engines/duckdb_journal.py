@@ -152,6 +152,8 @@ class Journal:
         if self._loaded:  # what is pending is known, but the last settlement may have come through all the same
             self._hold([entry for entry in self.pending if entry.sequence > settled])
             self._sequence = max(self._sequence, settled)
+            if not self.pending:
+                self._position = 0
             return
         self._sequence, self._position, self._failed = settled, 0, False
         self._hold(self._left_behind(settled))
@@ -198,6 +200,7 @@ class Journal:
 
     def _hold(self, pending: list[Pending]) -> None:
         self.pending = pending
+        self.statistics.pending_commits = len(pending)
         self.statistics.pending_spans = sum(entry.insert.size for entry in pending)
 
     # -- writing
@@ -250,6 +253,7 @@ class Journal:
         self._position += len(entry)
         self.pending.append(Pending(sequence, draft.insert, draft.rejections))
         self.statistics.appends += 1
+        self.statistics.pending_commits += 1
         self.statistics.pending_spans += draft.insert.size
 
     def mark(self, connection: duckdb.DuckDBPyConnection) -> None:
@@ -257,10 +261,14 @@ class Journal:
         connection.execute("UPDATE otel_llm_journal SET settled = $1", [self._sequence])
 
     def settled(self) -> None:
-        """That transaction was committed: the file is free."""
+        """That transaction was committed: the file is free. One that could not be written is made anew with the next entry."""
         self.statistics.settlements += bool(self.pending)
+        bad, self._file = (self._file, None) if self._failed else (None, self._file)
         self._position, self._failed = 0, False
         self._hold([])
+        if bad is not None:
+            with suppress(OSError):
+                bad.close()
 
     def _ready(self) -> bool:
         """True when there is a file to write to. Where none can be made, commits do without."""

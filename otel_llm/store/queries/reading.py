@@ -17,6 +17,9 @@ MAX_ROWS = 2_000_000
 """Most rows of one statement: twice what every documented answer must be able to hold."""
 RETRY_AFTER_S = 5.0
 """A query that was stopped is worth another try when the store is less busy."""
+_STOP_AGAIN_S = 1.0
+"""A statement that waits for a journal to be settled is not running yet, and does not notice that it is stopped: it is told
+again until it ends."""
 
 
 class Reader:
@@ -53,14 +56,16 @@ class Reader:
         if left <= 0:
             raise QueryTimeout("the query took too long; ask for less at once", RETRY_AFTER_S)
         guard = threading.Lock()
-        state = {"running": True, "stopped": False}
+        ended, stopped = threading.Event(), threading.Event()
 
         def stop() -> None:
-            # Under the lock: an interrupt must never reach the next query of a pooled connection.
-            with guard:
-                if state["running"]:
-                    state["stopped"] = True
-                    self._engine.interrupt(self._connection)
+            while not ended.is_set():
+                # Under the lock: an interrupt must never reach the next query of a pooled connection.
+                with guard:
+                    if not ended.is_set():
+                        stopped.set()
+                        self._engine.interrupt(self._connection)
+                ended.wait(_STOP_AGAIN_S)
 
         timer = threading.Timer(left, stop)
         timer.daemon = True
@@ -68,12 +73,12 @@ class Reader:
         try:
             yield
         except Exception as error:
-            if state["stopped"]:
+            if stopped.is_set():
                 raise QueryTimeout("the query took too long; ask for less at once", RETRY_AFTER_S) from error
             raise
         finally:
             with guard:
-                state["running"] = False
+                ended.set()
             timer.cancel()
 
 
