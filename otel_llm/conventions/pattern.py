@@ -249,8 +249,6 @@ class Pattern:
         self._match = expression.compiled().fullmatch
         self._key = [group for _, group in expression.choices]
         self._by_key = {tuple(text[which] for which, _ in expression.choices): number for number, text in enumerate(texts)}
-        self.size = 10 * expression.size
-        """Bytes, by estimate."""
         self.tried = self.matched = 0
         self._counts = tuple(counts)
         self._dialect = dialect
@@ -261,6 +259,9 @@ class Pattern:
         settled = {_TRACE, _SPAN, _PARENT, _START, _END, _ATTRIBUTES, *fed}
         self._plain = [_is_plain(row, fed, dialect) for row in self._rows]
         self._segments = _segments([stencil.pieces for _, stencil in stencils], {each.piece for each in varying})
+        texts_of_all = sum(len(text) for each in self._segments if not isinstance(each, int) for text in each)
+        self.size = 10 * expression.size + texts_of_all
+        """Bytes, by estimate."""
         self._fixed: list[tuple[int, list[Any]]] = []
         for slot in range(_FIELDS):
             values = [row[slot] for row in self._rows]

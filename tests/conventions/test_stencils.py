@@ -324,6 +324,18 @@ def test_only_the_pattern_that_matches_too_little_is_given_up(monkeypatch: pytes
     assert shape._memory.bytes == without
 
 
+def test_the_texts_of_a_pattern_are_part_of_its_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stencil, "PATTERN_AFTER", 1)
+    keys = ("app.note", "app.place")
+    shape = stencil.Shape(keys, plans_of(None).make(keys), {}, stencil.Memory())
+    for place in "abcd":
+        picked = shape.pick([pair(keys[0], "x" * 2000), pair(keys[1], place)])
+        shape.keep((b"n", 3, b"", picked), [None] * len(SLOT), {keys[0]: "x" * 2000, keys[1]: place}, "other")
+    before = shape._memory.bytes
+    assert shape.filled()
+    assert shape._memory.bytes - before > 10 * 2000 + 4 * 2000
+
+
 def test_what_a_column_looked_like_may_be_noted_while_it_is_read() -> None:
     shape = stencil.Shape(("user.id",), plans_of(None).make(("user.id",)), {}, stencil.Memory())
     for number in range(stencil.VARYING_AFTER + 1):

@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from otel_llm.errors import QueryTimeout, StoreBusy, StoreMismatch, StoreUnavailable
+from otel_llm.errors import QueryTimeout, StoreBusy, StoreError, StoreMismatch, StoreUnavailable
 from otel_llm.spans import Finding, Rejection, SpanBatch
 from otel_llm.store import schema
 from otel_llm.store.copying import copy_store
@@ -625,6 +625,8 @@ def test_a_store_that_is_closed_on_a_full_disk_keeps_its_journal(engine: DuckDBE
     commit(engine, span(attributes="x" * 10_000))
     with full_disk():
         engine.close()
+        with pytest.raises(StoreError, match="cannot open"):
+            engine.open()
     assert journal_of(engine.path).exists()
     engine.open()
     assert spans(engine) == 1

@@ -118,8 +118,10 @@ class DuckDBEngine(Engine):
     def open(self) -> None:
         try:
             self._open()
-        except BaseException:
+        except BaseException as error:
             self._journal.close()
+            if isinstance(error, (duckdb.Error, sa.exc.DBAPIError, OSError)):  # a full disk
+                raise StoreError(f"cannot open {self.path}: {_first_line(error)}") from error
             raise
 
     def _open(self) -> None:
