@@ -540,6 +540,25 @@ def test_a_journal_whose_owner_lives_is_left_alone(engine: DuckDBEngine) -> None
     assert spans(engine) == 1
 
 
+def test_the_journal_lies_beside_the_database_wherever_the_process_goes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, then = tmp_path / "first", tmp_path / "then"
+    first.mkdir()
+    then.mkdir()
+    monkeypatch.chdir(first)
+    engine = DuckDBEngine("store.duckdb")
+    engine.open()
+    monkeypatch.chdir(then)
+    commit(engine, span(span_id=1))
+    engine._broken = True
+    commit(engine, span(span_id=2))
+    assert spans(engine) == 2
+    assert list(then.iterdir()) == []
+    assert journal_of(first / "store.duckdb").exists()
+    engine.close()
+
+
 # -- when it fails
 
 

@@ -93,7 +93,8 @@ class DuckDBEngine(Engine):
         journal_spans: int = SMALL_COMMIT_SPANS,
     ) -> None:
         """``journal_spans`` is the size of a commit up to which it is journalled; 0 is none."""
-        self.path = path
+        # Absolute, or an application that changes its directory would have the journal, and a database opened anew, elsewhere.
+        self.path = os.path.abspath(os.path.expanduser(path)) if path else ""
         self._recent_spans = recent_spans
         self.functions = DuckDBFunctions()
         self._config: dict[str, Any] = {
@@ -107,7 +108,7 @@ class DuckDBEngine(Engine):
         self._memory: RecentSpans | None = None
         self._base: duckdb.DuckDBPyConnection | None = None
         self._writer: duckdb.DuckDBPyConnection | None = None
-        self._journal = Journal(path, journal_spans)
+        self._journal = Journal(self.path, journal_spans)
         self._write_lock = threading.Lock()
         self._turn_of = 0  # thread that has the turn
         self._broken = False
