@@ -29,7 +29,7 @@ MAX_CHOICES: Final = 48
 MIN_TRIED: Final = 4096
 MIN_SHARE: Final = 32
 """A pattern that matches less than one in so many spans is not worth trying."""
-MAX_SOURCE: Final = 32_768
+MAX_SOURCE: Final = 12_288
 """Bytes of the expression; to compile a kilobyte takes about ten milliseconds."""
 
 _FIELDS: Final = len(FIELD_NAMES)
