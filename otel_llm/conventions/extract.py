@@ -23,7 +23,7 @@ from otel_llm.conventions.dialect import Dialect
 from otel_llm.conventions.events import NO_EVENTS, read_events, read_links
 from otel_llm.conventions.extraction import Extraction
 from otel_llm.conventions.identity import Fault, check_ids, check_times, hex_of, parent_of
-from otel_llm.conventions.pattern import MEASURED, spans_at
+from otel_llm.conventions.pattern import MEASURED, Pattern, spans_at
 from otel_llm.conventions.routes import (
     PARAMETERS,
     WIDE,
@@ -35,7 +35,7 @@ from otel_llm.conventions.routes import (
     resource_candidates,
 )
 from otel_llm.conventions.slots import BLANK, SLOT
-from otel_llm.conventions.stencil import MANY, Family, Memory
+from otel_llm.conventions.stencil import MANY, Family, Memory, Shape
 from otel_llm.conventions.values import BadValueError, clean, scrub
 from otel_llm.conventions.wire import PAIRS, read_pair, read_status, trace_request
 from otel_llm.spans import CALL_ROLES, FIELD_NAMES, Finding, Rejection, SpanBatch
@@ -107,8 +107,8 @@ def extract_spans(
             scope = walk.scope(encoded_scope)
             family = base.family(encoded_scope) if stencils and dialect is None else None
             spans = scope_spans.spans
-            many = family is not None and family.patterned and len(spans) >= MANY
-            left = walk.alike(scope_spans, family) if many else None  # type: ignore[arg-type] # there is a family
+            patterns = family.patterns() if family is not None and len(spans) >= MANY else []
+            left = walk.alike(scope_spans, patterns) if patterns else None
             if left is None or left:
                 walk.spans(spans, base, scope.name, scope.version, dialect, family, left)
     return walk.extraction()
@@ -312,15 +312,14 @@ class Walk:
                 self._places.append(first + place)
                 self._live |= _ALL_LIVE
 
-    def alike(self, scope_spans: Any, family: Family) -> list[int]:
+    def alike(self, scope_spans: Any, patterns: Iterable[tuple[Shape, Pattern]]) -> list[int]:
         """Reads the spans of a scope that patterns match; returns the places of the others, if any."""
         encoded = scope_spans.SerializeToString()
         bounds = spans_at(encoded)
         left = list(range(len(bounds)))
-        for shape in family.patterned:
-            pattern = shape.pattern
-            if pattern is None or not left:
-                continue
+        for shape, pattern in patterns:
+            if not left:
+                break
             found = pattern.matches(encoded, [bounds[place] for place in left])
             places = [place for place, each in zip(left, found, strict=True) if each]
             if pattern.idle:
@@ -372,8 +371,7 @@ class Walk:
         self._measure(row, shape.plan.dialect, stencil.role, ())
         self._rows.append(row)
         self._live |= stencil.live | _MEASURED_LIVE
-        if shape.filled():
-            family.has_pattern(shape)
+        shape.filled()
         return True
 
     def _span(

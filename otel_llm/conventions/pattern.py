@@ -20,6 +20,7 @@ from otel_llm.conventions.dialect import Dialect
 from otel_llm.conventions.identity import NO_SPAN, NO_TRACE
 from otel_llm.conventions.slots import SLOT
 from otel_llm.conventions.values import INT64_MAX
+from otel_llm.conventions.wire import DOUBLE_TAG, INT_TAG, ONE_BYTE, TEXT_TAG, VALUE_TAG
 from otel_llm.otlp import varint
 from otel_llm.spans import CALL_ROLES, FIELD_NAMES
 
@@ -34,11 +35,8 @@ MAX_SOURCE: Final = 12_288
 
 _FIELDS: Final = len(FIELD_NAMES)
 _FIRST_FIXED: Final = 3  # of the fields of a stencil, behind name, kind and status
-_ONE_BYTE: Final = 0x80
-TEXT_TAG, _INT_TAG, DOUBLE_TAG = 0x0A, 0x18, 0x21  # AnyValue.string_value, int_value and double_value
 
 _LONGEST_INT: Final = 9  # bytes of a varint that is not negative
-_VALUE_TAG: Final = 0x12  # KeyValue.value
 _SCOPE_TAG, _SPANS_TAG = 0x0A, 0x12  # ScopeSpans.scope and spans
 _IDS: Final = rb"\x0a\x10(.{16})\x12\x08(.{8})(?:\x22\x08(.{8}))?"
 _NAME_TAG, _KIND_TAG, _ATTRIBUTE_TAG, _STATUS_TAG = b"\x2a", b"\x30", b"\x4a", b"\x7a"
@@ -396,9 +394,9 @@ def spans_at(scope_spans: bytes) -> list[tuple[int, int]]:
         at += size
     while at < end and scope_spans[at] == _SPANS_TAG:
         size = scope_spans[at + 1]
-        if size < _ONE_BYTE:
+        if size < ONE_BYTE:
             at += 2
-        elif (high := scope_spans[at + 2]) < _ONE_BYTE:
+        elif (high := scope_spans[at + 2]) < ONE_BYTE:
             size = size & 0x7F | high << 7
             at += 3
         else:
@@ -434,12 +432,12 @@ def _choices(stencils: Sequence[tuple[Any, Stencil]]) -> tuple[list[tuple[Any, S
 def form_of(encoded: bytes, head: bytes) -> tuple[int, int] | None:
     """Tag and size of a text, an integer or a number that takes less than 128 bytes with its key; None for all else."""
     size, at = len(encoded), len(head) + 2
-    if size >= _ONE_BYTE or size <= at + 1:
+    if size >= ONE_BYTE or size <= at + 1:
         return None
     tag = encoded[at]
-    if (tag == _INT_TAG and size > at + 1 + _LONGEST_INT) or (tag == DOUBLE_TAG and size != at + 9):
+    if (tag == INT_TAG and size > at + 1 + _LONGEST_INT) or (tag == DOUBLE_TAG and size != at + 9):
         return None
-    return (tag, size) if tag in (TEXT_TAG, _INT_TAG, DOUBLE_TAG) else None
+    return (tag, size) if tag in (TEXT_TAG, INT_TAG, DOUBLE_TAG) else None
 
 
 def _field(tag: bytes, content: bytes) -> bytes:
@@ -459,10 +457,10 @@ def _any_of(column: Column) -> bytes:
         raise TooMuch
     for tag, size in sorted(column.forms):
         inner = size - start - 2
-        before = re.escape(bytes((size,)) + head + bytes((_VALUE_TAG, inner, tag)))
+        before = re.escape(bytes((size,)) + head + bytes((VALUE_TAG, inner, tag)))
         if tag == TEXT_TAG:
             found.append(before + re.escape(bytes((inner - 2,))) + b".{%d}" % (inner - 2))
-        elif tag == _INT_TAG:
+        elif tag == INT_TAG:
             found.append(before + b"[\x80-\xff]{%d}[\x00-\x7f]" % (inner - 2))
         else:
             found.append(before + b".{8}")

@@ -21,11 +21,11 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from otel_llm.conventions.content import Guard
-from otel_llm.conventions.pattern import DOUBLE_TAG, MAX_CHOICES, TEXT_TAG, Pattern, TooMuch, Values, Varying, form_of
+from otel_llm.conventions.pattern import MAX_CHOICES, Pattern, TooMuch, Values, Varying, form_of
 from otel_llm.conventions.routes import WIDE, Plan
 from otel_llm.conventions.slots import SLOT
 from otel_llm.conventions.values import BadValueError
-from otel_llm.conventions.wire import MAX_PAIR_BYTES, read_pair, value_at
+from otel_llm.conventions.wire import DOUBLE_TAG, MAX_PAIR_BYTES, TEXT_TAG, read_pair, value_at
 
 VARYING_AFTER: Final = 24
 """Different values of an attribute after which it is taken as varying."""
@@ -445,20 +445,18 @@ def _picker(places: Iterable[int]) -> Callable[[Any], Any]:
 class Family:
     """The shapes of one resource and scope, by number of attributes."""
 
-    __slots__ = ("_by_keys", "_memory", "_ranks", "by_width", "patterned")
+    __slots__ = ("_by_keys", "_memory", "_ranks", "by_width")
 
     def __init__(self, ranks: Mapping[int, int], memory: "Memory") -> None:
         self._ranks = ranks
         self._memory = memory
         self._by_keys: dict[tuple[str, ...], Shape] = {}
         self.by_width: dict[int, list[Shape]] = {}
-        self.patterned: list[Shape] = []
-        """Shapes that have a pattern, or had one."""
 
-    def has_pattern(self, shape: Shape) -> None:
-        """Notes that a shape got a pattern."""
-        if shape not in self.patterned:
-            self.patterned.append(shape)
+    def patterns(self) -> list[tuple[Shape, Pattern]]:
+        """The shapes that have a pattern, with it."""
+        # a copy: another thread may add to them
+        return [(shape, shape.pattern) for shape in list(self._by_keys.values()) if shape.pattern is not None]
 
     def shape(self, keys: tuple[str, ...], plan: Plan) -> Shape | None:
         """The shape of a key order; None when there are too many already."""

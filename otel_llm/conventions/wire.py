@@ -105,10 +105,10 @@ MAX_KEYS: Final = 10_000
 
 Pair = tuple[str, Any]
 
-_KEY_HEAD, _VALUE_TAG = b"\x0a", 0x12  # KeyValue.key and KeyValue.value
-_TEXT_TAG, _INT_TAG, _DOUBLE_TAG = 0x0A, 0x18, 0x21  # AnyValue.string_value, int_value and double_value
+_KEY_HEAD, VALUE_TAG = b"\x0a", 0x12  # KeyValue.key and KeyValue.value
+TEXT_TAG, INT_TAG, DOUBLE_TAG = 0x0A, 0x18, 0x21  # AnyValue.string_value, int_value and double_value
 _double = struct.Struct("<d").unpack_from
-_ONE_BYTE = 0x80  # lengths and integers below this take one byte
+ONE_BYTE = 0x80  # lengths and integers below this take one byte
 
 
 def read_pair(encoded: bytes) -> Pair | None:
@@ -127,22 +127,22 @@ def value_at(encoded: bytes, start: int) -> Any:
     """
     size = len(encoded)
     # The lengths must add up to the whole.
-    if size <= start + 3 or encoded[start] != _VALUE_TAG or not encoded[start + 1] == size - start - 2 < _ONE_BYTE:
+    if size <= start + 3 or encoded[start] != VALUE_TAG or not encoded[start + 1] == size - start - 2 < ONE_BYTE:
         return None
     tag = encoded[start + 2]
-    if tag == _TEXT_TAG:
+    if tag == TEXT_TAG:
         if encoded[start + 3] == size - start - 4:
             try:
                 return encoded[start + 4 :].decode()
             except UnicodeDecodeError:
                 return None
-    elif tag == _INT_TAG:
+    elif tag == INT_TAG:
         low = encoded[start + 3]
-        if size == start + 4 and low < _ONE_BYTE:
+        if size == start + 4 and low < ONE_BYTE:
             return low
-        if size == start + 5 and encoded[start + 4] < _ONE_BYTE:
+        if size == start + 5 and encoded[start + 4] < ONE_BYTE:
             return (low & 0x7F) | (encoded[start + 4] << 7)
-    elif tag == _DOUBLE_TAG and size == start + 11:
+    elif tag == DOUBLE_TAG and size == start + 11:
         value = _double(encoded, start + 3)[0]
         if value - value == 0.0:  # a number that is not finite has a form of its own
             return value
@@ -186,7 +186,7 @@ class Pairs(dict[bytes, Pair]):
         pair = read_pair(encoded)
         if pair is None:
             raise DecodeError("bytes that are no attribute")
-        if encoded[:1] == _KEY_HEAD and start < _ONE_BYTE and encoded[2:start] == pair[0].encode():
+        if encoded[:1] == _KEY_HEAD and start < ONE_BYTE and encoded[2:start] == pair[0].encode():
             if len(self._heads) >= MAX_KEYS:
                 self.clear()
                 self._heads.clear()

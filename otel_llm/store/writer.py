@@ -149,12 +149,12 @@ class Writer:
             works = [self._waiting.popleft()]
             spans, size_bytes = works[0].batch.size, works[0].size_bytes
             while self._waiting:
-                spans += self._waiting[0].batch.size
-                size_bytes += self._waiting[0].size_bytes
-                if spans > self._max_spans or size_bytes > self._max_bytes:
-                    spans -= self._waiting[0].batch.size
+                work = self._waiting[0]
+                if spans + work.batch.size > self._max_spans or size_bytes + work.size_bytes > self._max_bytes:
                     break
                 works.append(self._waiting.popleft())
+                spans += work.batch.size
+                size_bytes += work.size_bytes
             self.statistics.waiting_spans -= spans
             self._expected = len(works) + len(self._waiting)
             return works

@@ -1,7 +1,8 @@
 """Stores of every engine under test."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -9,6 +10,9 @@ from otel_llm.config import Settings
 from otel_llm.store.engines.base import Engine
 from otel_llm.store.open import open_engine
 from tests.engines import ENGINES, url_of
+
+if TYPE_CHECKING:
+    from otel_llm.store.engines.clickhouse import ClickHouseEngine
 
 
 @pytest.fixture(params=ENGINES)
@@ -23,6 +27,17 @@ def engine(engine_url: str) -> Iterator[Engine]:
     opened = open_engine(engine_url, Settings())
     yield opened
     opened.close()
+
+
+@pytest.fixture
+def clickhouse(new_clickhouse: Callable[[], str]) -> Iterator["ClickHouseEngine"]:
+    """An open, empty ClickHouse engine."""
+    from otel_llm.store.engines.clickhouse import ClickHouseEngine
+
+    engine = open_engine(new_clickhouse(), Settings())
+    assert isinstance(engine, ClickHouseEngine)
+    yield engine
+    engine.close()
 
 
 @pytest.fixture(scope="module", params=ENGINES)

@@ -31,15 +31,6 @@ HOUR = 3_600 * SECOND
 DAY = 24 * HOUR
 
 
-@pytest.fixture
-def clickhouse(new_clickhouse: Callable[[], str]) -> Iterator[ClickHouseEngine]:
-    """An open, empty engine."""
-    engine = open_engine(new_clickhouse(), Settings())
-    assert isinstance(engine, ClickHouseEngine)
-    yield engine
-    engine.close()
-
-
 def ask(engine: Engine, query: str) -> list[tuple[Any, ...]]:
     with engine.sql.connect() as connection:
         return [tuple(row) for row in connection.exec_driver_sql(query)]

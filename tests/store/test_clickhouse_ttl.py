@@ -1,7 +1,7 @@
 """Ages of retention as the TTL of ClickHouse's tables: what goes without us, what must not, and when nothing is altered."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -15,7 +15,6 @@ from otel_llm.retention import Ages, parse_rule
 from otel_llm.spans import Finding, Rejection
 from otel_llm.store import schema
 from otel_llm.store.engines.base import ROW_TIMES, Change, Engine
-from otel_llm.store.open import open_engine
 from otel_llm.store.retention import Retention
 
 from .rows import SECOND, span
@@ -31,15 +30,6 @@ DAY = 24 * HOUR
 YEAR = 365 * DAY
 END_OF_TIME = 2**63 - 1
 TABLES = ROW_TIMES
-
-
-@pytest.fixture
-def clickhouse(new_clickhouse: Callable[[], str]) -> Iterator[ClickHouseEngine]:
-    """An open, empty engine."""
-    engine = open_engine(new_clickhouse(), Settings())
-    assert isinstance(engine, ClickHouseEngine)
-    yield engine
-    engine.close()
 
 
 def retention(engine: Engine, *rules: str, **named: Any) -> Retention:
