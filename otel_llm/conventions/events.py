@@ -12,7 +12,7 @@ from otel_llm.conventions.content import ContentPolicy, Guard
 from otel_llm.conventions.policy import FINDING_EVENTS
 from otel_llm.conventions.routes import CONTENT_EVENTS, key_route
 from otel_llm.conventions.timing import EVENT_RANKS, EVERY_CHUNK
-from otel_llm.conventions.values import INT64_MAX, clean, scrub
+from otel_llm.conventions.values import INT64_MAX, clean, scrub_attributes
 
 _encode = msgspec.json.Encoder().encode
 
@@ -64,13 +64,13 @@ def read_events(span_events: Iterable[bytes], dropped: int, content: ContentPoli
             continue
         name = clean(event.name)
         instant = min(event.time_unix_nano, INT64_MAX)
-        attributes = kept_of(name, plain_attributes(event.attributes), content, guard)
+        attributes = kept_of(name, _attributes(event, encoded), content, guard)
         if name in EVENT_RANKS and not (dropped and name in EVERY_CHUNK):
             first[name] = min(instant, first.get(name, INT64_MAX))
         elif name == "exception":
-            exceptions.append(scrub(attributes))
+            exceptions.append(attributes)
         elif name in FINDING_EVENTS:
-            findings.append({"name": name, "time_ns": instant, "attributes": scrub(attributes)})
+            findings.append({"name": name, "time_ns": instant, "attributes": attributes})
         kept.append({"name": guard.text(name) if guard else name, "time_ns": instant, "attributes": attributes})
     return Events(kept, [(EVENT_RANKS[name], name, instant) for name, instant in first.items()], exceptions, findings)
 
@@ -92,11 +92,17 @@ def read_links(links: Iterable[bytes], content: ContentPolicy, guard: Guard | No
         {
             "trace_id": link.trace_id[:16].hex(),
             "span_id": link.span_id[:8].hex(),
-            "attributes": kept_of("", plain_attributes(link.attributes), content, guard),
+            "attributes": kept_of("", _attributes(link, encoded), content, guard),
         }
-        for link in (_decoded(Span.Link, encoded) for encoded in links)
-        if link is not None
+        for encoded in links
+        if (link := _decoded(Span.Link, encoded)) is not None
     ]
+
+
+def _attributes(message: Any, encoded: bytes) -> dict[str, Any]:
+    """The attributes of an event or link, cleaned before anything is decided by their keys."""
+    raw = plain_attributes(message.attributes)
+    return scrub_attributes(raw) if b"\x00" in encoded else raw
 
 
 def _decoded(of: Any, encoded: bytes) -> Any:

@@ -36,7 +36,7 @@ from otel_llm.conventions.routes import (
 )
 from otel_llm.conventions.slots import BLANK, SLOT
 from otel_llm.conventions.stencil import MANY, Family, Memory, Shape
-from otel_llm.conventions.values import BadValueError, clean, scrub
+from otel_llm.conventions.values import NUL, BadValueError, clean, scrub_attributes
 from otel_llm.conventions.wire import PAIRS, read_pair, read_status, trace_request
 from otel_llm.spans import CALL_ROLES, FIELD_NAMES, Finding, Rejection, SpanBatch
 
@@ -57,7 +57,6 @@ MAX_REMEMBERED_RESOURCE: Final = 8192
 
 _pair_of: Final = PAIRS.__getitem__
 _encode: Final = msgspec.json.Encoder().encode
-_NUL: Final = b"\\u0000"
 
 _TRACE, _SPAN, _PARENT = SLOT["trace_id"], SLOT["span_id"], SLOT["parent_span_id"]
 _NAME, _KIND, _START, _END = SLOT["name"], SLOT["kind"], SLOT["start_ns"], SLOT["end_ns"]
@@ -256,8 +255,8 @@ class Walk:
         ranks: dict[int, int] = {}
         raw = plain_attributes(resource.attributes)
         encoded = _encode(raw)
-        if _NUL in encoded:
-            raw = scrub(raw)
+        if NUL in encoded:
+            raw = scrub_attributes(raw)
             encoded = _encode(raw)
         if self._guard is not None:
             raw, encoded = self._guard.attributes(raw, encoded)
@@ -401,10 +400,11 @@ class Walk:
         keys = tuple(raw)
         plan = plans.get(keys) or plans.make(keys)
         encoded = self._settle_content(raw, plan)
-        if _NUL in encoded:
-            raw = scrub(raw)
-            encoded = _encode(raw)
-            plan = plans.make(tuple(raw))
+        if NUL in encoded:
+            raw = scrub_attributes(raw)
+            cleaned = tuple(raw)
+            plan = plans.get(cleaned) or plans.make(cleaned)
+            encoded = self._settle_content(raw, plan)  # once more: a key that is clean only now may name content
             family = None
         guard = self._guard
         if guard is not None:
@@ -431,11 +431,11 @@ class Walk:
                 shape.keep(key, row, raw, role)
         self._measure(row, plan.dialect, role, read.first_tokens)
         if len(events):
-            row[_EVENTS] = cleaned_json(read.kept) if read.kept else None
+            row[_EVENTS] = _encode(read.kept).decode() if read.kept else None
             self._event_findings(read.findings, row)
         if len(links):
             kept = read_links(links, self._content, guard)
-            row[_LINKS] = cleaned_json(kept) if kept else None
+            row[_LINKS] = _encode(kept).decode() if kept else None
         if row[_VERDICT] is not None:
             self.findings.extend(policy.of_attributes(raw, row[_END], self._project, row[_TRACE], row[_SPAN]))
         return True
@@ -469,7 +469,8 @@ class Walk:
             for key, opener, parts in plan.opened:
                 opened = opener(raw.get(key)) or {}
                 for part_key, part in parts:
-                    found[part_key] = opened.get(part)
+                    value = opened.get(part)
+                    found[part_key] = clean(value) if value.__class__ is str else value
         if plan.dialect.name == "spring_ai":
             found = {key: None if value == MISSING_WORD else value for key, value in found.items()}
         for slot, key, read, others in plan.steps:
@@ -579,9 +580,3 @@ class Walk:
         self.rejections.append(
             Rejection(self._project, self._now_ns, "spans", hex_of(trace_id), hex_of(span_id), fault.reason, fault.detail)
         )
-
-
-def cleaned_json(value: Any) -> str:
-    """A plain value as JSON text without NUL characters."""
-    encoded = _encode(value)
-    return (_encode(scrub(value)) if _NUL in encoded else encoded).decode()

@@ -14,13 +14,12 @@ from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
 from otel_llm.conventions import policy, values
-from otel_llm.conventions.anyvalue import plain_attributes
 from otel_llm.conventions.content import ContentPolicy
 from otel_llm.conventions.extract import Base, Walk
 from otel_llm.conventions.extraction import Extraction
 from otel_llm.conventions.identity import SPAN_ID_BYTES, TRACE_ID_BYTES, Fault, check_times, hex_of
 from otel_llm.conventions.routes import BY_NAME
-from otel_llm.conventions.values import NS_PER_S, BadValueError, clean, json_text
+from otel_llm.conventions.values import NS_PER_S, BadValueError, clean, clean_attributes, json_text
 from otel_llm.conventions.wire import wire_span
 from otel_llm.spans import Rejection
 
@@ -94,10 +93,8 @@ def extract_logs(
 
 
 def _service(attributes: Iterable[Any]) -> str:
-    for item in attributes:
-        if item.key == "service.name":
-            return clean(item.value.string_value)
-    return ""
+    name = clean_attributes(attributes).get("service.name")
+    return name if isinstance(name, str) else ""
 
 
 class _Reader:
@@ -121,7 +118,7 @@ class _Reader:
     def record(self, record: LogRecord, base: Base, service: str, scope_name: str, scope_version: str) -> None:
         """Reads one record."""
         self._records += 1
-        attributes = plain_attributes(record.attributes)
+        attributes = clean_attributes(record.attributes)
         name = self._name(record, attributes, service, scope_name)
         instant = check_times(record.time_unix_nano or record.observed_time_unix_nano, 0, self._now_ns)
         event = CALL_EVENTS.get(name)
@@ -146,7 +143,7 @@ class _Reader:
         identity = _identity(service, attributes, time_ns, name)
         trace_id, span_id = self._context(record, identity)
         if name in policy.FINDING_EVENTS:
-            self._finding(name, values.scrub(attributes), time_ns, trace_id, span_id)
+            self._finding(name, attributes, time_ns, trace_id, span_id)
             return
         if name == DETAILS:
             inside = len(record.span_id) == SPAN_ID_BYTES and any(record.span_id)

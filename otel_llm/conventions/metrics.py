@@ -10,12 +10,11 @@ from typing import Any, Final
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.metrics.v1.metrics_pb2 import Metric
 
-from otel_llm.conventions.anyvalue import plain_attributes
 from otel_llm.conventions.content import ContentPolicy
 from otel_llm.conventions.extraction import Extraction
 from otel_llm.conventions.identity import Fault, check_times
 from otel_llm.conventions.routes import key_route
-from otel_llm.conventions.values import TEXT_CAP, clean, json_text, scrub, text
+from otel_llm.conventions.values import TEXT_CAP, clean, clean_attributes, json_text, text
 from otel_llm.spans import MetricPoint, Rejection, SpanBatch
 
 KEPT: Final = (
@@ -41,7 +40,7 @@ def extract_metrics(
     """Reads a metrics request into metric points; ``received`` counts data points. Never raises."""
     result = Extraction(SpanBatch(), 0)
     for resource_metrics in message.resource_metrics:
-        resource = scrub(plain_attributes(resource_metrics.resource.attributes))
+        resource = clean_attributes(resource_metrics.resource.attributes)
         for scope_metrics in resource_metrics.scope_metrics:
             scope = clean(scope_metrics.scope.name)
             for metric in scope_metrics.metrics:
@@ -73,7 +72,7 @@ def _read(
             result.rejections.append(Rejection(project, now_ns, "data_points", "", "", times.reason, times.detail))
             continue
         start_ns, time_ns = times
-        attributes = scrub(plain_attributes(point.attributes))
+        attributes = clean_attributes(point.attributes)
         if not content.capture:
             attributes = {key: value for key, value in attributes.items() if not key_route(key).content}
         if guard is not None:

@@ -12,8 +12,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
+from opentelemetry.proto.common.v1.common_pb2 import KeyValue
 
-from otel_llm.conventions.anyvalue import unwrapped
+from otel_llm.conventions.anyvalue import plain_attributes, unwrapped, wrapped
 
 Reader = Callable[[Any], Any]
 
@@ -30,6 +31,10 @@ MESSAGE_CAP = 4096
 MAP_KEY_CAP = 50
 LIST_CAP = 100
 NS_PER_S = 1_000_000_000
+
+NUL = b"\\u0000"
+"""A NUL character in JSON."""
+_encode = msgspec.json.Encoder().encode
 
 
 class BadValueError(ValueError):
@@ -55,8 +60,30 @@ def scrub(value: Any) -> Any:
     if value.__class__ is list:
         return [scrub(item) for item in value]
     if value.__class__ is dict:
-        return {clean(key): scrub(item) for key, item in value.items()}
+        found = scrub_attributes(value)
+        return found if found.keys() == value.keys() else wrapped(found)
     return value
+
+
+def scrub_attributes(attributes: dict[str, Any]) -> dict[str, Any]:
+    """Attributes with every text in them cleaned, their keys too."""
+    return {key: scrub(item) for key, item in renamed(attributes, clean).items()}
+
+
+def clean_attributes(attributes: Iterable[KeyValue]) -> dict[str, Any]:
+    """The plain form of a list of attributes, cleaned."""
+    raw = plain_attributes(attributes)
+    return scrub_attributes(raw) if NUL in _encode(raw) else raw
+
+
+def renamed(found: dict[Any, Any], name: Callable[[Any], str]) -> dict[str, Any]:
+    """The items under new names. Of several that get the same name the one that had it already stays, else the one whose
+    old name sorts last: never the one that happened to come last."""
+    result = {name(key): item for key, item in found.items()}
+    if len(result) < len(found):
+        ordered = sorted(found, key=lambda key: (name(key) == key, str(key)))
+        result = {name(key): found[key] for key in ordered}
+    return result
 
 
 def decode_json(text: str) -> Any:
@@ -338,7 +365,8 @@ def pairs(value: Any) -> dict[str, str] | None:
         found = dict(part.split("=", 1) for part in value.split("&") if "=" in part)
     if not found:
         return None
-    return {clean(str(key))[:TAG_CAP]: plain(item) for key, item in list(found.items())[:MAP_KEY_CAP]}
+    kept = dict(list(found.items())[:MAP_KEY_CAP])
+    return {key: plain(item) for key, item in renamed(kept, lambda key: clean(str(key))[:TAG_CAP]).items()}
 
 
 def plain(value: Any) -> str:
@@ -346,9 +374,6 @@ def plain(value: Any) -> str:
     if value.__class__ is str:
         return clean(_unquoted(value) if value[:1] == '"' else value)[:TEXT_CAP]
     return clean(json_text(value))[:TEXT_CAP]
-
-
-_encode = msgspec.json.Encoder().encode
 
 
 def json_text(value: Any) -> str:
