@@ -278,6 +278,10 @@ class SpanBatch:
         columns = {name: [column[row] for row in rows] for name, column in self.columns.items()}
         return SpanBatch.of_columns(columns, len(rows))
 
+    def part(self, first: int, last: int) -> "SpanBatch":
+        """A batch of the rows from one to before another."""
+        return SpanBatch.of_columns({name: column[first:last] for name, column in self.columns.items()}, last - first)
+
     def row(self, index: int) -> dict[str, Any]:
         """One row as a dict."""
         return {name: self.columns[name][index] for name in FIELD_NAMES}

@@ -16,7 +16,7 @@ import sqlalchemy as sa
 
 from benchmarks.load import SECOND, Template
 from benchmarks.server import Server, free_ports
-from otel_llm.store.engines.duckdb_journal import CAPACITY_BYTES
+from otel_llm.store.engines.duckdb_journal import FIRST_BYTES
 
 EXPORT = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
 ROUNDS = [3, pytest.param(100, marks=[pytest.mark.slow, pytest.mark.timeout(3_600)])]
@@ -167,7 +167,7 @@ def test_a_full_disk_refuses_with_a_retryable_error_and_loses_nothing(tmp_path: 
         assert time.monotonic() < deadline, "the disk never filled up"
         time.sleep(0.05)
     assert set().union(*(sender.refusals for sender in senders)) == {grpc.StatusCode.UNAVAILABLE}
-    assert Path(f"{database}.journal").exists() == (limit > CAPACITY_BYTES)
+    assert Path(f"{database}.journal").exists() == (limit > FIRST_BYTES)
     server.kill()
     server = Server.start(f"duckdb:///{database}", tmp_path / "log", ports)
     time.sleep(1)

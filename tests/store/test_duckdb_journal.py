@@ -24,7 +24,7 @@ from otel_llm.store.copying import copy_store
 from otel_llm.store.engines import duckdb_journal
 from otel_llm.store.engines.base import Change, CostUpdate, WriteSession
 from otel_llm.store.engines.duckdb import DuckDBEngine
-from otel_llm.store.engines.duckdb_journal import CAPACITY_BYTES, MOST_PENDING_SPANS, SMALL_COMMIT_SPANS, Journal
+from otel_llm.store.engines.duckdb_journal import FIRST_BYTES, MOST_BYTES, Journal
 from otel_llm.store.queries.reading import run
 from otel_llm.store.recent import GENERATIONS
 from otel_llm.store.writer import Work, Writer
@@ -33,7 +33,9 @@ from .rows import SECOND, T0, batch, span
 from .test_resolution import HOUR, commit, no_prices, stored
 
 COUNT = sa.select(sa.func.count()).select_from(schema.spans)
-LARGE = SMALL_COMMIT_SPANS + 1
+SMALL = 128
+LARGE = SMALL + 1
+GROUP = 2048
 _projects = itertools.count()
 
 
@@ -41,7 +43,7 @@ _projects = itertools.count()
 def engine(tmp_path: Path) -> Iterator[DuckDBEngine]:
     """An open store in a file."""
     (tmp_path / "first").mkdir()
-    opened = DuckDBEngine(str(tmp_path / "first" / "store.duckdb"))
+    opened = DuckDBEngine(str(tmp_path / "first" / "store.duckdb"), journal_spans=SMALL, group_spans=GROUP)
     opened.open()
     yield opened
     opened.close()
@@ -54,7 +56,8 @@ def crashed(engine: DuckDBEngine, tmp_path: Path) -> Iterator[Callable[..., Duck
 
     def reopen(damage: Callable[[bytearray], None] | None = None, of: DuckDBEngine = engine) -> DuckDBEngine:
         folder = tmp_path / f"crash{len(copies)}"
-        shutil.copytree(Path(of.path).parent, folder)
+        with of._change_lock:  # a copy takes a while, and must be of one moment
+            shutil.copytree(Path(of.path).parent, folder)
         path = folder / Path(of.path).name
         if damage is not None:
             content = bytearray(journal_of(path).read_bytes())
@@ -185,24 +188,26 @@ def test_a_unit_of_work_that_fails_leaves_nothing(engine: DuckDBEngine) -> None:
     assert commit(engine, span()) == 0
 
 
-def test_what_is_pending_is_bounded_in_spans(engine: DuckDBEngine) -> None:
-    for trace in range(1, MOST_PENDING_SPANS // SMALL_COMMIT_SPANS + 2):
-        commit(engine, *(span(trace=trace, span_id=number) for number in range(1, SMALL_COMMIT_SPANS + 1)))
-        assert pending(engine) <= MOST_PENDING_SPANS
+def test_what_is_pending_is_bounded_in_spans(engine: DuckDBEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(duckdb_journal, "MOST_PENDING_SPANS", 3 * SMALL)
+    for trace in range(1, 6):
+        commit(engine, *(span(trace=trace, span_id=number) for number in range(1, SMALL + 1)))
+        assert pending(engine) <= 3 * SMALL
     assert engine.journal.settlements == 1
-    assert pending(engine) == SMALL_COMMIT_SPANS
-    assert spans(engine) == MOST_PENDING_SPANS + SMALL_COMMIT_SPANS
+    assert pending(engine) == 2 * SMALL
+    assert spans(engine) == 5 * SMALL
 
 
 def test_what_is_pending_is_bounded_in_bytes(engine: DuckDBEngine, crashed: Callable[..., DuckDBEngine]) -> None:
-    text = "x" * (CAPACITY_BYTES // 3)
-    for number in range(1, 5):
+    text = "x" * (FIRST_BYTES - 10_000)
+    for number in range(1, 12):
         commit(engine, span(span_id=number, attributes=text))
-    assert engine.journal.settlements >= 1
-    assert journal_of(engine.path).stat().st_size == CAPACITY_BYTES
-    assert spans(crashed()) == 4
-    commit(engine, span(span_id=5, attributes="x" * CAPACITY_BYTES))
-    assert spans(engine) == 5
+        assert journal_of(engine.path).stat().st_size == min(number * FIRST_BYTES, MOST_BYTES)
+    assert engine.journal.settlements == 1
+    assert spans(crashed()) == 11
+    commit(engine, span(span_id=12, attributes="x" * MOST_BYTES))
+    assert pending(engine) == 0
+    assert spans(engine) == 12
 
 
 # -- visible at once
@@ -407,7 +412,7 @@ def test_a_settlement_that_nobody_was_told_of_frees_the_file(engine: DuckDBEngin
         with pytest.raises(duckdb.FatalException):
             engine.checkpoint()
     assert commit(engine, span(trace=9, attributes=rows[0]["attributes"])) == 0
-    assert journal_of(engine.path).stat().st_size == CAPACITY_BYTES
+    assert journal_of(engine.path).stat().st_size == FIRST_BYTES
     assert spans(engine) == 9
 
 
@@ -615,7 +620,7 @@ def test_a_journal_that_cannot_be_written_is_made_anew(engine: DuckDBEngine, cra
 def test_without_room_for_a_journal_commits_go_into_the_database(
     engine: DuckDBEngine, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with full_disk(CAPACITY_BYTES // 2), caplog.at_level(logging.WARNING):
+    with full_disk(FIRST_BYTES // 2), caplog.at_level(logging.WARNING):
         commit(engine, span(span_id=1))
         commit(engine, span(span_id=2))
         assert not journal_of(engine.path).exists()
@@ -655,12 +660,12 @@ def test_a_database_that_is_opened_anew_has_what_was_pending(engine: DuckDBEngin
     commit(engine, *large())
     commit(engine, span(span_id=1))
     raw = engine._connected().cursor()
-    with full_disk(), pytest.raises(duckdb.FatalException):
+    with full_disk(), pytest.raises(duckdb.Error, match="invalidated"):
         raw.execute("CHECKPOINT")
     assert commit(engine, span(span_id=2)) == 0, "the journal does not need the database"
     assert pending(engine) == 2
     assert commit(engine, *large()[:5]) == 5
-    with pytest.raises(duckdb.FatalException):
+    with pytest.raises(duckdb.Error, match="invalidated"):
         engine.checkpoint()
     assert spans(engine) == LARGE + 2
     assert commit(engine, span(span_id=1), span(span_id=2)) == 2
@@ -670,7 +675,7 @@ def test_a_reader_whose_connection_goes_with_the_database_is_told_to_come_back(e
     with engine.sql.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         assert connection.execute(COUNT).scalar_one() == 0
         commit(engine, span(span_id=1))
-        with full_disk(), pytest.raises(duckdb.FatalException):
+        with full_disk(), pytest.raises(duckdb.Error, match="invalidated"):
             engine._connected().cursor().execute("CHECKPOINT")
         with pytest.raises(StoreUnavailable):
             connection.execute(COUNT)
@@ -797,3 +802,169 @@ def test_a_question_whose_time_passes_while_it_waits_for_the_writer_is_stopped(e
     with pytest.raises(QueryTimeout):
         run(engine, long, 0.2)
     assert time.monotonic() - started < 5
+
+
+# -- settled in the background
+
+
+def many(trace: int, spans: int) -> list[dict[str, Any]]:
+    """Spans of one trace."""
+    return [span(trace=trace, span_id=number) for number in range(1, spans + 1)]
+
+
+@pytest.fixture
+def busy(tmp_path: Path) -> Iterator[DuckDBEngine]:
+    """An open store that journals commits of any size and settles them by 2,048 rows."""
+    (tmp_path / "busy").mkdir()
+    opened = DuckDBEngine(str(tmp_path / "busy" / "store.duckdb"), group_spans=GROUP)
+    opened.open()
+    yield opened
+    opened.close()
+
+
+def settled_until(engine: DuckDBEngine, most: int) -> None:
+    """Waits until no more than so many spans are pending."""
+    deadline = time.monotonic() + 20
+    while pending(engine) > most:
+        assert time.monotonic() < deadline, "nothing was settled"
+        time.sleep(0.005)
+
+
+def row_groups(engine: DuckDBEngine) -> list[int]:
+    """Rows of each row group in the file."""
+    with engine._connected().cursor() as cursor:
+        rows = cursor.execute(
+            "SELECT sum(count) FROM pragma_storage_info('spans') WHERE column_name = 'start_ns' AND segment_type = 'BIGINT' "
+            "GROUP BY row_group_id ORDER BY row_group_id"
+        ).fetchall()
+    return [int(row[0]) for row in rows]
+
+
+def test_whole_row_groups_are_settled_without_anybody_asking(busy: DuckDBEngine, crashed: Callable[..., DuckDBEngine]) -> None:
+    for trace in range(1, 6):
+        commit(busy, *many(trace, 1_000))
+    settled_until(busy, 5_000 - 2 * GROUP)
+    assert pending(busy) == 5_000 - 2 * GROUP
+    assert row_groups(busy) == [GROUP, GROUP]
+    assert Path(busy.path + ".wal").stat().st_size < 100_000, "they went into the file itself"
+    again = crashed(of=busy)
+    assert spans(again) == 5_000, "the third commit is half in the database and half in the journal"
+    assert spans(busy) == 5_000
+    assert commit(busy, *many(3, 1_000)) == 1_000
+
+
+def test_a_commit_that_is_half_in_the_database_leaves_what_it_refused_there_once(
+    busy: DuckDBEngine, crashed: Callable[..., DuckDBEngine]
+) -> None:
+    refused = Rejection("default", T0, "spans", "", "", "no_id", "a span without an id")
+    change = Change(insert=batch(*many(1, GROUP + 10)), rejections=[refused])
+    busy.commit((), (), lambda session: session.apply(change))
+    settled_until(busy, 10)
+    again = crashed(of=busy)
+    for engine in (busy, again):
+        with engine.sql.connect() as connection:
+            assert [tuple(row) for row in connection.execute(sa.select(schema.rejections))] == [tuple(refused)]
+        assert spans(engine) == GROUP + 10
+
+
+def test_groups_whose_settlement_nobody_was_told_of_are_not_settled_again(
+    busy: DuckDBEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = threading.Event()
+
+    def dies(*_: object) -> None:
+        told.set()
+        raise duckdb.FatalException("the database was invalidated")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Journal, "settled", dies)
+        commit(busy, *many(1, GROUP + 500))
+        assert told.wait(20)
+    assert spans(busy) == GROUP + 500
+    assert commit(busy, *many(1, GROUP + 500)) == GROUP + 500
+    assert spans(busy) == GROUP + 500
+
+
+def test_the_journal_goes_on_at_its_start_while_it_is_settled_behind(
+    busy: DuckDBEngine, crashed: Callable[..., DuckDBEngine], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(duckdb_journal, "MOST_BYTES", FIRST_BYTES)
+    places: list[int] = []
+    rounds = 0
+    for trace in range(1, 61):
+        commit(busy, *(span(trace=trace, span_id=number, attributes=f"{number:01000}") for number in range(1, 301)))
+        places.append(busy._journal._position)
+        rounds += len(places) > 1 and places[-1] < places[-2]
+        if trace % 20 == 0:
+            assert spans(crashed(of=busy)) == trace * 300
+    assert journal_of(busy.path).stat().st_size == FIRST_BYTES
+    assert rounds >= 2
+    assert spans(busy) == 60 * 300
+
+
+def test_what_is_pending_across_the_end_of_the_journal_is_found_in_order(
+    engine: DuckDBEngine, crashed: Callable[..., DuckDBEngine], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(duckdb_journal, "MOST_BYTES", FIRST_BYTES)
+    text = "x" * (FIRST_BYTES // 5)
+    for number in range(1, 5):
+        commit(engine, span(span_id=number, attributes=text))
+    due = engine._journal.due(2)
+    with engine._changing():
+        engine._settle(2)
+    assert due.insert.size == 2
+    commit(engine, span(span_id=5, attributes=text))
+    assert [entry.start > 0 for entry in engine._journal.pending] == [True, True, False], "the last one is at the start"
+    again = crashed()
+    assert {key[1][-1] for key in stored(again)} == {1, 2, 3, 4, 5}
+    assert {key[1][-1] for key in stored(engine)} == {1, 2, 3, 4, 5}
+
+
+def test_a_disk_that_is_full_while_groups_are_settled_costs_nothing(
+    busy: DuckDBEngine, crashed: Callable[..., DuckDBEngine], caplog: pytest.LogCaptureFixture
+) -> None:
+    commit(busy, *many(1, 100))
+    with full_disk(FIRST_BYTES):
+        commit(busy, *(span(trace=2, span_id=number, attributes=f"{number:0900}") for number in range(1, 3_001)))
+        commit(busy, span(trace=3))
+    settled_until(busy, 3_101 - GROUP)
+    assert spans(crashed(of=busy)) == 3_101
+    assert spans(busy) == 3_101
+
+
+def test_statements_about_keys_do_not_wait_for_what_is_pending(engine: DuckDBEngine) -> None:
+    commit(engine, span())
+    with engine.sql.connect() as connection:
+        connection.execute(sa.select(schema.keys)).all()
+        assert pending(engine) == 1
+        connection.execute(sa.select(schema.rejections)).all()
+        assert pending(engine) == 0
+
+
+def test_readers_and_commits_and_the_settler_together_lose_and_double_nothing(
+    busy: DuckDBEngine, crashed: Callable[..., DuckDBEngine]
+) -> None:
+    done = threading.Event()
+    seen = [0]
+    failures: list[BaseException] = []
+
+    def look() -> None:
+        try:
+            while not done.is_set():
+                now = _by_a_new_connection(busy)
+                assert now >= seen[-1], "a row that was seen is gone"
+                seen.append(now)
+                time.sleep(0.05)
+        except BaseException as error:
+            failures.append(error)
+
+    watching = threading.Thread(target=look)
+    watching.start()
+    for trace in range(1, 41):
+        commit(busy, *many(trace, 500))
+    done.set()
+    watching.join(30)
+    assert not failures
+    assert len(set(seen)) > 3
+    assert spans(crashed(of=busy)) == 20_000
+    assert spans(busy) == 20_000

@@ -1,20 +1,23 @@
-"""A journal in front of DuckDB: a small commit costs a write and an fsync, not an insert into every column of a table.
+"""A journal in front of DuckDB: a commit costs a write and an fsync, not an insert into every column of a table.
 
-DuckDB inserts 4,096 spans at 8 us each and 8 spans at 1,200: planning and a write of its own for each of 80 columns. So a
-commit of few spans is appended to a file, ``<database>.journal``, and kept in memory; it is *pending*. Many of them are
-*settled* together: inserted into DuckDB in one transaction, which also stores the sequence number of the last entry in
-``otel_llm_journal``. From then on the file is overwritten from its start.
+DuckDB inserts 8,192 spans at 12 us each, 4,096 at 30 and 8 at 1,200: planning and a write of its own for each of 80 columns,
+and a write-ahead log for whatever is less than a row group. So a commit is appended to a file, ``<database>.journal``, and
+kept in memory; it is *pending*. What is pending is *settled* together: inserted into DuckDB in one transaction, which also
+stores in ``otel_llm_journal`` how far it came: the number of the last entry that is wholly in the database, and how many rows
+of the next one are. In the background whole row groups are settled while commits go on; somebody who looks settles the rest.
+
+The file is a ring: entries follow each other until its end and go on at its start, where what was there is settled. It has a
+size from the start, because a write within a file needs less of the file system than one that makes it longer, and grows when
+what is pending needs more. It is there while the store is open and a commit has come; a store that was closed is one file.
 
 What is found when the process ends in between (:meth:`Journal.load`):
 
-- an entry counts when its checksum is right, it is of this store, and its number is higher than those before it. A torn
+- an entry counts when its checksum is right, it is of this store, and its number is higher than the last one settled. A torn
   entry was never acknowledged;
 - numbers up to the one in the database were settled, also when the file was not overwritten since. They are never used twice.
 
-The file has its full size from the start, because a write within a file needs less of the file system than one that makes it
-longer. It is there while the store is open and a small commit has come; a store that was closed is one file.
-
-Pending entries are guarded by the turn of the engine's writer; other threads may only look whether there are any.
+Entries are appended by whoever has the turn of the engine's writer, and settled by whoever may change the database; those may
+be two threads.
 """
 
 import logging
@@ -23,8 +26,9 @@ import secrets
 import shutil
 import struct
 import sys
+import threading
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,13 +44,14 @@ from otel_llm.store.engines.base import Change, JournalStatistics
 
 log = logging.getLogger(__name__)
 
-SMALL_COMMIT_SPANS = 128
+JOURNALLED_SPANS = 16_384
 """Most spans of a commit that is journalled. Larger ones go into DuckDB at once."""
-CAPACITY_BYTES = 8 << 20
-"""Size of the file: some 4,000 spans of 18 attributes."""
-MOST_PENDING_SPANS = 4_096
-"""Spans after which pending commits are settled: enough for an insert to cost as little as it can, and few enough to be
-settled within 0.1 s when somebody asks."""
+FIRST_BYTES = 8 << 20
+"""Size of a new file: some 8,000 spans of 18 attributes."""
+MOST_BYTES = 64 << 20
+"""Size that it grows to."""
+MOST_PENDING_SPANS = 32_768
+"""Spans that may be pending: more wait until some are settled."""
 
 _MAGIC = b"\x93olj"
 _HEADER = struct.Struct("<4sII16sQ")
@@ -57,18 +62,17 @@ _Int = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 _PYTHON: dict[FieldType, Any] = {"text": str, "json": str, "int": _Int, "float": float, "bool": bool, "bytes": bytes}
 
 
-def _column(type_: FieldType, required: bool) -> Any:
-    values: Any = list.__class_getitem__(_PYTHON[type_] if required else _PYTHON[type_] | None)
-    return values if required else values | msgspec.UnsetType
+def _struct(name: str, kind: Callable[[Any, bool], Any]) -> Any:
+    """Something of a kind for each field, or nothing; ``kind`` is told the type of a value, and whether there must be one."""
+    fields = [(field.name, kind(_PYTHON[field.type], field.required) | msgspec.UnsetType, msgspec.UNSET) for field in FIELDS]
+    return msgspec.defstruct(name, fields, kw_only=True, forbid_unknown_fields=True)
 
 
-_Columns: Any = msgspec.defstruct(
-    "_Columns",
-    [(field.name, _column(field.type, field.required), *(() if field.required else (msgspec.UNSET,))) for field in FIELDS],
-    kw_only=True,
-    forbid_unknown_fields=True,
-)
+_Columns: Any = _struct("_Columns", lambda type_, required: list.__class_getitem__(type_ if required else type_ | None))
 """The filled columns of a batch, of exactly the types that the table takes: whatever is journalled can be inserted later."""
+_Same: Any = _struct("_Same", lambda type_, _: type_)
+"""The same of columns that hold one value in every row."""
+_REQUIRED = frozenset(field.name for field in FIELDS if field.required)
 
 
 class _Payload(msgspec.Struct, array_like=True):
@@ -77,6 +81,10 @@ class _Payload(msgspec.Struct, array_like=True):
     size: int
     spans: _Columns | None
     rejections: Sequence[tuple[str, _Int, str, str, str, str, str]]
+    settled: int = 0
+    """Number of the last entry that was known to be settled when this one was written."""
+    same: _Same | None = None
+    """Columns that hold one value in every row."""
 
 
 _encoder = msgspec.msgpack.Encoder()
@@ -89,6 +97,28 @@ class Pending(NamedTuple):
     sequence: int
     insert: SpanBatch
     rejections: list[Rejection]
+    start: int = 0
+    """Where its entry begins in the file."""
+    settled_rows: int = 0
+    """Rows before those of ``insert`` that are in DuckDB; the rejections are as well then."""
+
+    def after(self, rows: int) -> "Pending":
+        """What is left when so many of all its rows are in DuckDB."""
+        if rows <= self.settled_rows:
+            return self
+        rest = self.insert.part(rows - self.settled_rows, self.insert.size)
+        return self._replace(insert=rest, rejections=[], settled_rows=rows)
+
+
+class Due(NamedTuple):
+    """What is settled together, and how far the journal is settled then."""
+
+    insert: SpanBatch
+    rejections: list[Rejection]
+    sequence: int
+    """Number of the last entry that is wholly in DuckDB then."""
+    rows: int
+    """Rows of the one after it that are."""
 
 
 class Draft(NamedTuple):
@@ -113,19 +143,23 @@ class _Found:
 class Journal:
     """The journal of one store. Without a path (a store in memory) it is the same, less the file."""
 
-    def __init__(self, path: str, small_spans: int = SMALL_COMMIT_SPANS) -> None:
-        """``small_spans`` is the size up to which a commit is journalled; 0 is none."""
+    def __init__(self, path: str, most_spans: int = JOURNALLED_SPANS) -> None:
+        """``most_spans`` is the size up to which a commit is journalled; 0 is none."""
         self.pending: list[Pending] = []
         self.statistics = JournalStatistics()
-        self._small_spans = small_spans
+        self._most_spans = most_spans
         self._path = Path(f"{path}.journal") if path else None
         self._file: BinaryIO | None = None
+        self._size = 0
         self._usable = True
         self._loaded = False
         self._store = bytes(16)
         self._sequence = 0
+        self._settled = 0
         self._position = 0
         self._failed = False
+        self._guard = threading.Lock()
+        """Of what is pending, and of how far it is settled."""
 
     @property
     def size_bytes(self) -> int:
@@ -139,27 +173,29 @@ class Journal:
         return self._failed
 
     # -- opening and closing
+    def claim(self) -> None:
+        """Says that this is the one journal of its store in this process. Raises StoreBusy when there is another: DuckDB shares
+        a database within a process, but a journal has one writer."""
+        if self._path is not None and _OPEN.setdefault(os.path.realpath(self._path), self) is not self:
+            raise StoreBusy(f"{self._path.with_suffix('')} is open in this process already")
+
     def load(self, connection: duckdb.DuckDBPyConnection) -> None:
         """Finds out what is pending in a database that was just opened, for the first time or anew after it was invalidated.
 
-        Raises StoreBusy when this process has opened the database before (DuckDB shares it within a process, but a journal has
-        one writer), StoreMismatch for a journal of another version, duckdb.Error or OSError.
+        Raises StoreMismatch for a journal of another version, duckdb.Error or OSError.
         """
-        if self._path is not None and _OPEN.setdefault(os.path.realpath(self._path), self) is not self:
-            raise StoreBusy(f"{self._path.with_suffix('')} is open in this process already")
-        self._store, settled = _settled_of(connection)
+        self._store, settled, rows = _settled_of(connection)
         self._usable = True
         if self._loaded:  # what is pending is known, but the last settlement may have come through all the same
-            self._hold([entry for entry in self.pending if entry.sequence > settled])
-            self._sequence = max(self._sequence, settled)
-            if not self.pending:
-                self._position = 0
-            return
-        self._sequence, self._position, self._failed = settled, 0, False
-        self._hold(self._left_behind(settled))
-        if self.pending:
-            self._sequence = self.pending[-1].sequence
-            log.info("found %d commits in the journal that were not in the database yet", len(self.pending))
+            pending = [entry for entry in self.pending if entry.sequence > settled]
+        else:
+            self._sequence, self._position, self._failed = settled, 0, False
+            pending = self._left_behind(settled)
+            if pending:
+                log.info("found %d commits in the journal that were not in the database yet", len(pending))
+        self._hold([entry.after(rows) if entry.sequence == settled + 1 else entry for entry in pending])
+        self._settled = settled
+        self._sequence = max(self._sequence, settled, *(entry.sequence for entry in pending))
         self._loaded = True
 
     def _left_behind(self, settled: int) -> list[Pending]:
@@ -205,43 +241,54 @@ class Journal:
 
     # -- writing
     def draft(self, change: Change) -> Draft | None:
-        """The entry of a change; None for one that has to go into DuckDB at once: a large one, one that replaces rows or must
-        know what is stored, one that DuckDB will refuse."""
-        if (
-            change.insert.size > self._small_spans
-            or not self._small_spans
-            or change.replace.size
-            or change.findings
-            or change.metric_points
-        ):
+        """The entry of a change; None for one that has to go into DuckDB at once: a very large one, one that replaces rows or
+        must know what is stored, one that DuckDB will refuse."""
+        insert = change.insert
+        if insert.size > self._most_spans or not self._most_spans or change.replace.size:
             return None
-        columns = change.insert.filled_columns()
+        if change.findings or change.metric_points:
+            return None
+        columns = insert.filled_columns()
+        same = {name: column[0] for name, column in columns.items() if _is_constant(column)}
+        several = {name: column for name, column in columns.items() if name not in same}
         rejections = list(change.rejections)
         try:
-            spans = msgspec.convert(columns, _Columns) if columns else None
-            payload = _encoder.encode(_Payload(change.insert.size, spans, rejections))
+            payload = _encoder.encode(
+                _Payload(
+                    insert.size,
+                    msgspec.convert(several, _Columns) if columns else None,
+                    rejections,
+                    self._settled,
+                    msgspec.convert(same, _Same) if same else None,
+                )
+            )
         except (msgspec.ValidationError, UnicodeError, OverflowError):
             return None
-        if _HEADER.size + len(payload) > CAPACITY_BYTES or not self._ready():
+        if insert.size and not columns.keys() >= _REQUIRED:
             return None
-        return Draft(payload, SpanBatch.of_columns(columns, change.insert.size), rejections)
+        if _HEADER.size + len(payload) > MOST_BYTES or not self._ready():
+            return None
+        return Draft(payload, SpanBatch.of_columns(columns, insert.size), rejections)
 
     def has_room(self, draft: Draft) -> bool:
-        """False when what is pending must be settled first."""
-        return (
-            self.statistics.pending_spans + draft.insert.size <= MOST_PENDING_SPANS
-            and self._position + _HEADER.size + len(draft.payload) <= CAPACITY_BYTES
-        )
+        """False when something that is pending must be settled first."""
+        with self._guard:
+            fits = self.statistics.pending_spans + draft.insert.size <= MOST_PENDING_SPANS or not self.pending
+            return fits and self._place(_HEADER.size + len(draft.payload)) is not None
 
     def append(self, draft: Draft) -> None:
-        """Makes an entry durable and pending. Raises StoreUnavailable when it is not."""
+        """Makes an entry durable and pending; there must be room for it. Raises StoreUnavailable when it is not."""
         sequence = self._sequence + 1
         rest = _HEADER.pack(_MAGIC, 0, len(draft.payload), self._store, sequence)[_CHECKED_FROM:] + draft.payload
         entry = _MAGIC + zlib.crc32(rest).to_bytes(4, "little") + rest
         self._sequence = sequence
+        with self._guard:
+            start = self._place(len(entry))
+        if start is None:
+            raise StoreUnavailable("there is no room in the journal")
         if self._file is not None:
             try:
-                self._file.seek(self._position)
+                self._file.seek(start)
                 if self._file.write(entry) != len(entry):
                     raise OSError("the journal was not written in full")
                 _sync(self._file.fileno())
@@ -250,22 +297,83 @@ class Journal:
                 if isinstance(error, OSError):
                     raise StoreUnavailable(f"the journal cannot be written: {error}") from error
                 raise
-        self._position += len(entry)
-        self.pending.append(Pending(sequence, draft.insert, draft.rejections))
-        self.statistics.appends += 1
-        self.statistics.pending_commits += 1
-        self.statistics.pending_spans += draft.insert.size
+        with self._guard:
+            self._position = start + len(entry)
+            self.pending.append(Pending(sequence, draft.insert, draft.rejections, start))
+            self.statistics.appends += 1
+            self.statistics.pending_commits += 1
+            self.statistics.pending_spans += draft.insert.size
 
-    def mark(self, connection: duckdb.DuckDBPyConnection) -> None:
-        """Stores, in the transaction that inserts what is pending, that it was."""
-        connection.execute("UPDATE otel_llm_journal SET settled = $1", [self._sequence])
+    def _place(self, length: int) -> int | None:
+        """Where an entry fits: behind the last one, or at the start of the file; the file grows when it must. None where what
+        is pending is in the way."""
+        if self._path is None:
+            return 0
+        if not self.pending:
+            return 0 if self._holds(length) else None
+        first = self.pending[0].start
+        if self._position <= first:  # the last one is before the first
+            return self._position if self._position + length <= first else None
+        if self._position + length <= self._size:
+            return self._position
+        if length <= first:
+            return 0
+        return self._position if self._holds(self._position + length) else None
 
-    def settled(self) -> None:
-        """That transaction was committed: the file is free. One that could not be written is made anew with the next entry."""
-        self.statistics.settlements += bool(self.pending)
-        bad, self._file = (self._file, None) if self._failed else (None, self._file)
-        self._position, self._failed = 0, False
-        self._hold([])
+    def _holds(self, size: int) -> bool:
+        """True when the file is as large as that; makes it so."""
+        if size > MOST_BYTES:
+            return False
+        if size > self._size and self._file is not None:
+            size = min(-(-size // FIRST_BYTES) * FIRST_BYTES, MOST_BYTES)
+            try:
+                _extend(self._file, self._size, size)
+            except OSError as error:
+                log.warning("the journal cannot grow to %d bytes: %s", size, error)
+                return False
+            self._size = size
+        return True
+
+    # -- settling
+    def due(self, spans: int | None = None) -> Due:
+        """The first so many spans that are pending, or everything."""
+        with self._guard:
+            batches: list[SpanBatch] = []
+            rejections: list[Rejection] = []
+            sequence, rows = self._settled, 0
+            left = self.statistics.pending_spans if spans is None else spans
+            for entry in self.pending:
+                if entry.insert.size > left:
+                    rows = entry.settled_rows + left
+                    if left:
+                        batches.append(entry.insert.part(0, left))
+                        rejections += entry.rejections
+                    break
+                batches.append(entry.insert)
+                rejections += entry.rejections
+                sequence = entry.sequence
+                left -= entry.insert.size
+            else:
+                sequence = max(sequence, self._sequence if self._failed else 0)
+            return Due(SpanBatch.concat(batches) if batches else SpanBatch(), rejections, sequence, rows)
+
+    def mark(self, connection: duckdb.DuckDBPyConnection, due: Due) -> None:
+        """Stores, in the transaction that inserts what is due, that it was."""
+        connection.execute("UPDATE otel_llm_journal SET settled = $1, settled_rows = $2", [due.sequence, due.rows])
+
+    def settled(self, due: Due) -> None:
+        """That transaction was committed: the room in the file is free. A file that could not be written is made anew with the
+        next entry."""
+        bad: BinaryIO | None = None
+        with self._guard:
+            self.statistics.settlements += bool(self.pending)
+            self._settled = due.sequence
+            pending = [entry for entry in self.pending if entry.sequence > due.sequence]
+            if due.rows:
+                pending[0] = pending[0].after(due.rows)
+            self._hold(pending)
+            if self._failed and due.sequence == self._sequence:
+                bad, self._file, self._failed = self._file, None, False
         if bad is not None:
             with suppress(OSError):
                 bad.close()
@@ -277,7 +385,7 @@ class Journal:
         if not self._usable or self.pending:
             return False
         try:
-            self._file = _made(self._path)
+            self._file, self._size = _made(self._path), FIRST_BYTES
         except OSError as error:
             self._usable = False
             log.warning("there is no journal, small commits go into the database one by one: %s", error)
@@ -291,25 +399,32 @@ _OPEN: "WeakValueDictionary[str, Journal]" = WeakValueDictionary()
 """Journals of this process by path."""
 
 
-def _settled_of(connection: duckdb.DuckDBPyConnection) -> tuple[bytes, int]:
-    """Identity of the store and number of the last entry that is in it; both are made for a store that has none yet."""
+def _settled_of(connection: duckdb.DuckDBPyConnection) -> tuple[bytes, int, int]:
+    """Identity of the store, number of the last entry that is wholly in it, and rows of the next one that are; the first two
+    are made for a store that has none yet."""
     connection.execute("CREATE TABLE IF NOT EXISTS otel_llm_journal (store BLOB NOT NULL, settled BIGINT NOT NULL)")
-    row = connection.execute("SELECT store, settled FROM otel_llm_journal").fetchone()
+    connection.execute("ALTER TABLE otel_llm_journal ADD COLUMN IF NOT EXISTS settled_rows BIGINT DEFAULT 0")
+    row = connection.execute("SELECT store, settled, settled_rows FROM otel_llm_journal").fetchone()
     if row is None:
-        row = secrets.token_bytes(16), 0
-        connection.execute("INSERT INTO otel_llm_journal VALUES ($1, $2)", list(row))
-    return bytes(row[0]), int(row[1])
+        row = secrets.token_bytes(16), 0, 0
+        connection.execute("INSERT INTO otel_llm_journal VALUES ($1, $2, $3)", list(row))
+    return bytes(row[0]), int(row[1]), int(row[2] or 0)
+
+
+def _is_constant(column: list[Any]) -> bool:
+    """True when all values are one and the same. Not for floats, where equal ones may differ (0.0 and -0.0)."""
+    first = column[0]
+    if first is None or isinstance(first, float) or first != column[-1] or len(column) == 1:
+        return False
+    return column.count(first) == len(column)
 
 
 def _made(path: Path) -> BinaryIO:
-    """An empty journal in its full size, on disk. Raises OSError."""
+    """An empty journal in its first size, on disk. Raises OSError."""
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC | getattr(os, "O_BINARY", 0), 0o600)
     file: BinaryIO = os.fdopen(descriptor, "r+b", buffering=0)
     try:
-        left = CAPACITY_BYTES
-        while left:
-            left -= file.write(bytes(left))
-        os.fsync(descriptor)
+        _extend(file, 0, FIRST_BYTES)
         if os.name == "posix":
             folder = os.open(path.parent, os.O_RDONLY)
             try:
@@ -320,6 +435,15 @@ def _made(path: Path) -> BinaryIO:
         file.close()
         raise
     return file
+
+
+def _extend(file: BinaryIO, size: int, to: int) -> None:
+    """Makes a file longer, on disk. Raises OSError."""
+    file.seek(size)
+    left = to - size
+    while left:
+        left -= file.write(bytes(left))
+    os.fsync(file.fileno())
 
 
 def _sync(descriptor: int) -> None:
@@ -337,32 +461,46 @@ def _sync(descriptor: int) -> None:
 def _read(data: bytes, store: bytes, settled: int) -> _Found:
     """What a journal holds beyond the entry that was settled last."""
     found = _Found([])
-    last = settled
-    for place, owner, sequence, payload in _entries(data):
-        if owner != store or (place == 0 and sequence > settled + 1):
+    for owner, sequence, payload in _entries(data):
+        if owner != store:
             return _Found([], foreign=True)
-        if sequence <= last:  # settled, or left over from before the file was last overwritten
+        if sequence <= settled:  # left over from before the file was last overwritten
             continue
-        found.missing += sequence - last - 1
-        last = sequence
         entry = _decoder.decode(payload)
-        columns = msgspec.structs.asdict(entry.spans) if entry.spans else {}
-        columns = {name: column for name, column in columns.items() if column is not msgspec.UNSET}
-        found.pending.append(
-            Pending(sequence, SpanBatch.of_columns(columns, entry.size), [Rejection._make(each) for each in entry.rejections])
-        )
+        if entry.settled > settled:
+            return _Found([], foreign=True)
+        found.pending.append(Pending(sequence, _insert_of(entry), [Rejection._make(each) for each in entry.rejections]))
+    found.pending.sort(key=lambda entry: entry.sequence)
+    if found.pending:
+        found.missing = found.pending[-1].sequence - settled - len(found.pending)
     return found
 
 
-def _entries(data: bytes) -> Iterator[tuple[int, bytes, int, memoryview]]:
-    """Place, store, sequence number and payload of every entry whose checksum is right."""
+def _insert_of(entry: _Payload) -> SpanBatch:
+    columns = _set(entry.spans) | {name: [value] * entry.size for name, value in _set(entry.same).items()}
+    if entry.size and not columns.keys() >= _REQUIRED:
+        raise msgspec.ValidationError("a column is missing")
+    if any(len(column) != entry.size for column in columns.values()):
+        raise msgspec.ValidationError("columns differ in length")
+    return SpanBatch.of_columns(columns, entry.size)
+
+
+def _set(values: Any) -> dict[str, Any]:
+    """The fields of a struct that are set."""
+    if values is None:
+        return {}
+    return {name: value for name, value in msgspec.structs.asdict(values).items() if value is not msgspec.UNSET}
+
+
+def _entries(data: bytes) -> Iterator[tuple[bytes, int, memoryview]]:
+    """Store, sequence number and payload of every entry whose checksum is right."""
     view = memoryview(data)
     place = 0
     while 0 <= place <= len(data) - _HEADER.size:
         magic, checksum, length, store, sequence = _HEADER.unpack_from(data, place)
         end = place + _HEADER.size + length
         if magic == _MAGIC and end <= len(data) and zlib.crc32(view[place + _CHECKED_FROM : end]) == checksum:
-            yield place, store, sequence, view[place + _HEADER.size : end]
+            yield store, sequence, view[place + _HEADER.size : end]
             place = end
         else:
             place = data.find(_MAGIC, place + 1)
