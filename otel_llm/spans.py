@@ -8,7 +8,6 @@ dialect to these fields is in :mod:`otel_llm.conventions`.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import chain
 from typing import Any, Literal, NamedTuple
 
 FieldType = Literal["text", "int", "float", "bool", "bytes", "json"]
@@ -264,7 +263,10 @@ class SpanBatch:
         if len(batches) == 1:
             return batches[0]
         held = set().union(*(batch.columns for batch in batches))
-        columns = {name: list(chain.from_iterable([batch.columns[name] for batch in batches])) for name in held}
+        columns: dict[str, list[Any]] = {name: [] for name in held}
+        for batch in batches:
+            for name, column in columns.items():
+                column.extend(batch.columns.get(name) or [None] * batch.size)
         return cls.of_columns(columns, sum(batch.size for batch in batches))
 
     def filled_columns(self) -> dict[str, list[Any]]:

@@ -6,21 +6,22 @@ itself and can answer from memory: recent rows are held; older ones, and the new
 started, are remembered in Bloom filters ("certainly not stored" or "ask"); what is older still is asked for. Never a wrong
 answer, only a superfluous question: about one key in 100,000 that is new.
 
-Rows are held in generations. A commit adds its columns to the newest one as they are and notes its keys; nothing is made
-for each span until one is asked for. The oldest generation leaves as a whole.
+Rows are held in generations. A commit adds its columns to the newest one as they are and its keys to a set; where the rows
+of a key are is found out once one of a generation is asked for. The oldest generation leaves as a whole.
 """
 
 from array import array
 from bisect import bisect_right
 from collections import Counter, deque
-from collections.abc import Collection, Hashable, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import repeat
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, Generic, NamedTuple
 
 from otel_llm.conventions.counting import MOST_SHARING
 from otel_llm.spans import CALL_ROLES, SlimSpan, SpanBatch, SpanKey
 from otel_llm.store.engines.base import ResponseKey, TraceKey
+from otel_llm.store.keys import Id, Keys, one_project
 
 CAPACITY_SPANS = 120_000
 """Spans held: about 60 MB when full, four seconds of history at 30,000 spans a second."""
@@ -62,26 +63,25 @@ class _Filter:
         self.keys = 0
         self.latest = 0
 
-    def add(self, keys: Collection[Hashable], latest: int) -> None:
+    def add(self, project: str, ids: Collection[bytes] | Collection[str], latest: int) -> None:
         """Takes in keys whose spans start no later than ``latest``."""
-        words, patterns = self.words, _PATTERNS
-        for value in map(hash, keys):
+        words, patterns, salt = self.words, _PATTERNS, hash(project)
+        for value in map(salt.__xor__, map(hash, ids)):
             words[value & _WORD_MASK] |= patterns[value >> 42 & 2047]
             words[value >> _WORD_BITS & _WORD_MASK] |= patterns[value >> 53 & 2047]
-        self.keys += len(keys)
+        self.keys += len(ids)
         self.latest = max(self.latest, latest)
 
-    def among(self, keys: Iterable[Any]) -> list[Any]:
-        """The keys that may be known."""
-        words, patterns = self.words, _PATTERNS
+    def among(self, project: str, ids: Collection[Any]) -> list[Any]:
+        """The ids whose keys may be known."""
+        words, patterns, salt = self.words, _PATTERNS, hash(project)
         found = []
-        for key in keys:
-            value = hash(key)
+        for each, value in zip(ids, map(salt.__xor__, map(hash, ids)), strict=True):
             pattern = patterns[value >> 42 & 2047]
             if words[value & _WORD_MASK] & pattern == pattern:
                 pattern = patterns[value >> 53 & 2047]
                 if words[value >> _WORD_BITS & _WORD_MASK] & pattern == pattern:
-                    found.append(key)
+                    found.append(each)
         return found
 
 
@@ -110,33 +110,70 @@ class _Range(NamedTuple):
     start_to: int
 
 
-class _Index(dict[Any, int]):
-    """Key → place of its last row; ``before`` has the place of the row of the same key before each row, -1 for none."""
+class _Index(Generic[Id]):
+    """Which keys the rows of a generation have, and where.
 
-    __slots__ = ("before",)
+    Keys that come go into a set. Only when one of them is asked for is the place of each noted: most never are.
+    """
+
+    __slots__ = ("_before", "_last", "_unplaced", "known")
 
     def __init__(self) -> None:
-        super().__init__()
-        self.before = array("q")
+        self.known: dict[str, set[Id]] = {}
+        """Project → ids."""
+        self._unplaced: list[tuple[Sequence[str], Sequence[Id | None]]] = []
+        """Projects and ids of the rows behind those whose places are noted."""
+        self._last: dict[str, dict[Id, int]] = {}
+        """Project → id → place of the last row that has them."""
+        self._before = array("q")
+        """Place of the row of the same key before each row, -1 for none."""
 
-    def extend(self, keys: Sequence[Any]) -> None:
-        """Takes in the keys of the rows that follow; None for a row that has no key."""
-        first = len(self.before)
-        if len(set(keys)) == len(keys) and self.keys().isdisjoint(keys):
-            self.before.extend(repeat(-1, len(keys)))
-            self.update(zip(keys, range(first, first + len(keys)), strict=True))
-            return
-        get, append = self.get, self.before.append
-        for place, key in enumerate(keys, first):
-            append(get(key, -1))
-            self[key] = place
+    def add(self, projects: Sequence[str], ids: Sequence[Id | None]) -> None:
+        """Takes in the keys of the rows that follow, one at least; None for a row that has no key."""
+        self._unplaced.append((projects, ids))
+        if one_project(projects):
+            self._know(projects[0], ids)
+        else:
+            for project, each in zip(projects, ids, strict=True):
+                self._know(project, (each,))
 
-    def places(self, key: Any) -> Iterator[int]:
-        """The places of a key's rows, the last one first."""
-        place = self.get(key, -1)
+    def _know(self, project: str, ids: Iterable[Id | None]) -> None:
+        known: set[Any] = self.known.setdefault(project, set())
+        known.update(ids)
+        known.discard(None)
+
+    def among(self, keys: Keys[Id]) -> list[tuple[str, Id]]:
+        """The keys that some row has."""
+        return [
+            (project, each)
+            for project, ids in keys.by_project.items()
+            if (known := self.known.get(project)) is not None and not known.isdisjoint(ids)
+            for each in known.intersection(ids)
+        ]
+
+    def places(self, project: str, key: Id) -> Iterator[int]:
+        """The places of the rows of a key that is known, the last one first."""
+        for projects, ids in self._unplaced:
+            self._place(projects, ids)
+        self._unplaced.clear()
+        place = self._last[project][key]
         while place >= 0:
             yield place
-            place = self.before[place]
+            place = self._before[place]
+
+    def _place(self, projects: Sequence[str], ids: Sequence[Any]) -> None:
+        first = len(self._before)
+        if one_project(projects):
+            last = self._last.setdefault(projects[0], {})
+            if last.keys().isdisjoint(ids) and len(set(ids)) == len(ids):
+                self._before.extend(repeat(-1, len(ids)))
+                last.update(zip(ids, range(first, first + len(ids)), strict=True))
+                return
+        append = self._before.append
+        for place, (project, key) in enumerate(zip(projects, ids, strict=True), first):
+            last = self._last.setdefault(project, {})
+            append(last.get(key, -1))
+            last[key] = place
 
 
 class _Generation:
@@ -152,8 +189,8 @@ class _Generation:
         self.earliest = 0
         self.latest = 0
         """First and last start of a row."""
-        self.traces = _Index()
-        self.responses = _Index()
+        self.traces: _Index[bytes] = _Index()
+        self.responses: _Index[str] = _Index()
         self.asked: dict[TraceKey | ResponseKey, _Range] = {}
         """Keys that the database was asked for; what it told is among the rows."""
 
@@ -169,13 +206,11 @@ class _Generation:
         first, last = min(starts), max(starts)
         self.earliest = first if self.size == batch.size else min(self.earliest, first)
         self.latest = max(self.latest, last)
-        self.traces.extend(list(zip(projects, batch["trace_id"], strict=True)))
-        self.responses.extend(
-            [
-                (project, response_id) if response_id and role in CALL_ROLES else None
-                for project, response_id, role in zip(projects, batch["response_id"], batch["role"], strict=True)
-            ]
-        )
+        self.traces.add(projects, batch["trace_id"])
+        responses, roles = batch["response_id"], batch["role"]
+        if not (all(responses) and CALL_ROLES.issuperset(roles)):
+            responses = [each if each and role in CALL_ROLES else None for each, role in zip(responses, roles, strict=True)]
+        self.responses.add(projects, responses)
 
     def deleted(self, project: str | None, until_ns: int) -> None:
         """The rows of a project that started until a time are no longer stored."""
@@ -196,12 +231,6 @@ class _Generation:
         ):
             return None
         return found
-
-    def key_sets(self) -> Iterator[Collection[Hashable]]:
-        """All keys of its rows."""
-        yield self.traces.keys()
-        self.responses.pop(None, None)
-        yield self.responses.keys()
 
 
 @dataclass(slots=True)
@@ -227,32 +256,31 @@ class RecentSpans:
     def look(self, traces: Collection[TraceKey], responses: Collection[ResponseKey], start_from: int, start_to: int) -> Known:
         """Answers for starts within the range, as far as memory goes."""
         spans: dict[SpanKey, SlimSpan] = {}
-        asked_traces, asked_responses = frozenset(traces), frozenset(responses)
+        asked_traces, asked_responses = Keys.of_pairs(traces), Keys.of_pairs(responses)
         # The newest version of a row is the last; by its trace it is found wherever it is, by a response id an old one may be.
         sharing = self._sharing(asked_responses, start_from, start_to)
         for calls in sharing.values():
             spans.update(calls)
         for generation in self._generations:
-            for key in generation.traces.keys() & asked_traces:
-                for place in reversed(list(generation.traces.places(key))):
+            for key in generation.traces.among(asked_traces):
+                for place in reversed(list(generation.traces.places(*key))):
                     slim = generation.slim(place, start_from, start_to)
                     if slim is not None:
                         spans[slim.key] = slim
+        constants = {key for key, calls in sharing.items() if len(calls) > MOST_SHARING}
         return Known(
             list(spans.values()),
-            self._to_ask(traces, start_from, start_to),
-            self._to_ask([key for key in responses if len(sharing.get(key, ())) <= MOST_SHARING], start_from, start_to),
+            self._to_ask(asked_traces, start_from, start_to),
+            [key for key in self._to_ask(asked_responses, start_from, start_to) if key not in constants],
         )
 
-    def _sharing(
-        self, responses: frozenset[ResponseKey], start_from: int, start_to: int
-    ) -> dict[ResponseKey, dict[SpanKey, SlimSpan]]:
+    def _sharing(self, responses: Keys[str], start_from: int, start_to: int) -> dict[ResponseKey, dict[SpanKey, SlimSpan]]:
         """The newest calls with each response id, as many as show that one is a constant."""
         sharing: dict[ResponseKey, dict[SpanKey, SlimSpan]] = {}
         for generation in reversed(self._generations):
-            for key in generation.responses.keys() & responses:
+            for key in generation.responses.among(responses):
                 calls = sharing.setdefault(key, {})
-                for place in generation.responses.places(key):
+                for place in generation.responses.places(*key):
                     if len(calls) > MOST_SHARING:
                         break
                     slim = generation.slim(place, start_from, start_to)
@@ -260,7 +288,7 @@ class RecentSpans:
                         calls.setdefault(slim.key, slim)
         return sharing
 
-    def _to_ask(self, keys: Collection[Any], start_from: int, start_to: int) -> list[Any]:
+    def _to_ask(self, keys: Keys[Any], start_from: int, start_to: int) -> list[Any]:
         """The keys of which the database may hold rows within the range that memory does not."""
         while len(self._filters) > _MAX_FILTERS:
             # what a dropped filter knew must be asked for from now on
@@ -268,8 +296,13 @@ class RecentSpans:
         if start_from <= self._stored_until:
             may_hold = list(keys)
         else:
-            filters = [each for each in self._filters if each.latest >= start_from]
-            may_hold = list(dict.fromkeys(key for each in filters for key in each.among(keys)))
+            may_hold = [
+                (project, each)
+                for project, ids in keys.by_project.items()
+                for each in dict.fromkeys(
+                    found for known in self._filters if known.latest >= start_from for found in known.among(project, ids)
+                )
+            ]
         return [key for key in may_hold if not self._told(key, start_from, start_to)]
 
     def _told(self, key: TraceKey | ResponseKey, start_from: int, start_to: int) -> bool:
@@ -299,12 +332,18 @@ class RecentSpans:
             columns = dict(zip(SlimSpan._fields, map(list, zip(*found, strict=True)), strict=True))
             newest.add(SpanBatch.of_columns(columns, len(found)))
 
-    def stored(self, keys: Collection[Hashable], latest: int) -> None:
+    def stored(self, keys: Iterable[TraceKey] | Iterable[ResponseKey], latest: int) -> None:
         """Takes in traces or response ids of which the database holds spans that start no later than ``latest``: it is asked
         when one of them comes again."""
+        found: Keys[Any] = Keys.of_pairs(keys)
+        for project, ids in found.by_project.items():
+            self._filter().add(project, ids, latest)
+
+    def _filter(self) -> _Filter:
+        """The filter that takes in what comes."""
         if not self._filters or self._filters[-1].keys >= _FILTER_KEYS:
             self._filters.append(_Filter())
-        self._filters[-1].add(keys, latest)
+        return self._filters[-1]
 
     def wrote(self, *batches: SpanBatch) -> None:
         """Takes in rows that a commit wrote, new ones and new versions of known ones."""
@@ -326,6 +365,7 @@ class RecentSpans:
             generations.append(_Generation())
             if len(generations) > GENERATIONS:
                 oldest = generations.popleft()
-                for keys in oldest.key_sets():
-                    self.stored(keys, oldest.latest)
+                for known in (oldest.traces.known, oldest.responses.known):
+                    for project, ids in known.items():
+                        self._filter().add(project, ids, oldest.latest)
         return generations[-1]

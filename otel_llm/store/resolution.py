@@ -17,6 +17,7 @@ from otel_llm.conventions.counting import MOST_SHARING, ONLY_CALL, Decision, dec
 from otel_llm.conventions.nesting import may_mirror
 from otel_llm.spans import CALL_ROLES, SlimSpan, SpanBatch, SpanKey
 from otel_llm.store.engines.base import Change, ResponseKey, TraceKey, WriteSession
+from otel_llm.store.keys import Keys
 
 Repricer = Callable[[SpanBatch, Sequence[int]], None]
 """Recomputes cost_computed of some rows of a batch in place."""
@@ -41,6 +42,9 @@ def resolve(
     stored = _Stored(session, min(batch["start_ns"]) - margin_ns, max(batch["start_ns"]) + margin_ns)
     responses = responses_of(batch)
     stored.load(traces, responses)
+    if not stored.by_key and _all_apart(batch, responses):
+        _apply_all(batch, _calls(batch, range(batch.size)), ONLY_CALL)
+        return Resolution(Change(insert=batch), set())
     keys: list[SpanKey] = list(zip(batch["project"], batch["trace_id"], batch["span_id"], strict=True))
     insert, replace, duplicates = _exactly_once(batch, keys, stored.by_key)
     changed = _count(batch, keys, [*insert, *replace], responses, stored, reprice)
@@ -71,21 +75,21 @@ class _Stored:
         their calls without it.
         """
         for _ in range(_MAX_ROUNDS):
-            new_traces = [trace for trace in traces if trace not in self._traces]
-            new_responses = [response for response in responses if response not in self._responses]
-            if not new_traces and not new_responses:
+            if not traces and not responses:
                 break
+            related = self._session.related(traces, responses, *self._range)
+            if not related and not self.by_key:
+                return  # most commits are of new traces and calls only
             # By its trace a row is found as it is; by a response id it had once, memory may find an older version of it.
             loaded = self._traces.copy()
-            self._traces.update(new_traces)
-            self._responses.update(new_responses)
-            related = self._session.related(new_traces, new_responses, *self._range)
+            self._traces.update(traces)
+            self._responses.update(responses)
             found = [slim for slim in related if (slim.project, slim.trace_id) not in loaded]
             answers = [(slim, (slim.project, slim.response_id)) for slim in found if slim.response_id and slim.is_call]
             self.sharing.update(response for slim, response in answers if slim.key not in self.by_key)
             self.by_key.update((slim.key, slim) for slim in found)
-            traces = {slim.key[:2] for slim, response in answers if self.sharing[response] <= MOST_SHARING}
-            responses = {response for _, response in answers}
+            traces = {slim.key[:2] for slim, response in answers if self.sharing[response] <= MOST_SHARING} - self._traces
+            responses = {response for _, response in answers} - self._responses
         if any(calls > MOST_SHARING for calls in self.sharing.values()):
             self.by_key = {key: slim for key, slim in self.by_key.items() if (key[0], key[1]) in self._traces}
 
@@ -93,15 +97,29 @@ class _Stored:
         return self._session.fetch(keys, *self._range)
 
 
-def responses_of(batch: SpanBatch) -> set[ResponseKey]:
+def responses_of(batch: SpanBatch) -> Keys[str]:
     """The (project, response id) of the calls of a batch."""
-    if CALL_ROLES.issuperset(batch["role"]) and all(batch["response_id"]):
-        return set(zip(batch["project"], batch["response_id"], strict=True))
-    return {
-        (project, response_id)
-        for project, response_id, role in zip(batch["project"], batch["response_id"], batch["role"], strict=True)
-        if response_id and role in CALL_ROLES
-    }
+    projects, response_ids, roles = batch["project"], batch["response_id"], batch["role"]
+    if all(response_ids) and CALL_ROLES.issuperset(roles):
+        return Keys.of_columns(projects, response_ids)
+    calls = [row for row, role in enumerate(roles) if role in CALL_ROLES and response_ids[row]]
+    return Keys.of_columns([projects[row] for row in calls], [response_ids[row] for row in calls])
+
+
+def _all_apart(batch: SpanBatch, responses: Keys[str]) -> bool:
+    """True when no span of a batch, of which the store knows no relative, comes twice, and each call stands for itself."""
+    return (
+        len(set(batch["span_id"])) == batch.size
+        and len(responses) == len(_calls(batch, range(batch.size)))
+        and _apart(batch, {})
+        and not any(batch.columns.get("filled", ()))
+    )
+
+
+def _calls(batch: SpanBatch, rows: Sequence[int]) -> Sequence[int]:
+    """The calls among some rows."""
+    roles = batch["role"]
+    return rows if CALL_ROLES.issuperset(roles) else [row for row in rows if roles[row] in CALL_ROLES]
 
 
 def _exactly_once(
@@ -148,12 +166,11 @@ def _exactly_once(
 
 
 def _count(
-    batch: SpanBatch, keys: list[SpanKey], rows: list[int], responses: set[ResponseKey], stored: _Stored, reprice: Repricer
+    batch: SpanBatch, keys: list[SpanKey], rows: list[int], responses: Keys[str], stored: _Stored, reprice: Repricer
 ) -> SpanBatch:
     """Writes counting decisions into the batch's rows; returns the stored rows that change, in full. ``responses`` are those
     of the batch."""
-    roles = batch["role"]
-    calls = rows if CALL_ROLES.issuperset(roles) else [row for row in rows if roles[row] in CALL_ROLES]
+    calls = _calls(batch, rows)
     constants: set[ResponseKey] = set()
     contested: set[TraceKey] = set()
     if len(rows) < batch.size or len(responses) < len(calls) or not _apart(batch, stored.by_key):
@@ -183,10 +200,11 @@ def _apart(batch: SpanBatch, stored: dict[SpanKey, SlimSpan]) -> bool:
     may be a server's view of one."""
     if any(slim.is_call for slim in stored.values()):
         return False
-    return not any(may_mirror(kind, scope) for kind, scope in set(zip(batch["kind"], batch["scope_name"], strict=True)))
+    kinds, scopes = set(batch["kind"]), set(batch["scope_name"])
+    return not any(may_mirror(kind, scope) for kind in kinds for scope in scopes)
 
 
-def _constants(batch: SpanBatch, keys: list[SpanKey], calls: list[int], stored: _Stored) -> set[ResponseKey]:
+def _constants(batch: SpanBatch, keys: list[SpanKey], calls: Sequence[int], stored: _Stored) -> set[ResponseKey]:
     """Response ids that more than MOST_SHARING calls have, of the store and the batch together."""
     response_ids = batch["response_id"]
     answers = [response_ids[row] for row in calls]
@@ -199,7 +217,11 @@ def _constants(batch: SpanBatch, keys: list[SpanKey], calls: list[int], stored: 
 
 
 def _contested(
-    batch: SpanBatch, keys: list[SpanKey], calls: list[int], stored: dict[SpanKey, SlimSpan], constants: Collection[ResponseKey]
+    batch: SpanBatch,
+    keys: list[SpanKey],
+    calls: Sequence[int],
+    stored: dict[SpanKey, SlimSpan],
+    constants: Collection[ResponseKey],
 ) -> set[TraceKey]:
     """Traces whose calls may be copies of each other; every call of another trace is its own only record.
 
@@ -329,8 +351,11 @@ def _apply_all(batch: SpanBatch, rows: Sequence[int], decision: Decision) -> Non
         batch.columns |= {"counted": [decision.counted] * batch.size, "reason": [decision.reason] * batch.size}
         batch.columns.pop("suppressed_by", None)
         return
+    counted, reasons, suppressors = batch["counted"], batch["reason"], batch.columns.get("suppressed_by")
     for row in rows:
-        _apply(batch, row, decision)
+        counted[row], reasons[row] = decision.counted, decision.reason
+        if suppressors is not None:
+            suppressors[row] = None
 
 
 def _apply(batch: SpanBatch, row: int, decision: Decision) -> None:

@@ -19,6 +19,7 @@ from otel_llm.errors import StoreUnavailable
 from otel_llm.spans import Finding, MetricPoint, Rejection, SpanBatch
 from otel_llm.store.copies import remembered
 from otel_llm.store.engines.base import Engine, LeftOut, WriteSession
+from otel_llm.store.keys import Keys
 from otel_llm.store.resolution import Repricer, Resolution, resolve, responses_of
 
 log = logging.getLogger(__name__)
@@ -216,8 +217,7 @@ class Writer:
 
     def _write(self, works: list[Work]) -> None:
         batch = SpanBatch.concat([work.batch for work in works])
-        projects, trace_ids = batch["project"], batch["trace_id"]
-        traces = set(zip(projects, trace_ids, strict=True))
+        traces: Keys[bytes] = Keys.of_columns(batch["project"], batch["trace_id"])
         responses = responses_of(batch) if self._engine.capabilities.shared else ()
 
         def decide(session: WriteSession) -> tuple[Resolution, LeftOut]:

@@ -101,6 +101,26 @@ def test_a_key_that_left_memory_is_asked_for_and_a_new_one_is_not() -> None:
     assert len(recent.look(strangers, [], T0 - HOUR, T0 + HOUR).ask_traces) < 3
 
 
+def test_rows_of_several_projects_are_told_apart() -> None:
+    recent = RecentSpans(0)
+    both = batch(*(span(project=project, trace=1, span_id=number, response_id="r") for number, project in ((1, "a"), (2, "b"))))
+    recent.wrote(both)
+    recent.wrote(batch(span(project="b", trace=1, span_id=3, role="tool", response_id=None)))
+    trace_id = both["trace_id"][0]
+    [found] = recent.look([("a", trace_id), ("c", trace_id)], [("c", "r")], T0 - HOUR, T0 + HOUR).spans
+    assert (found.project, found.span_id[-1]) == ("a", 1)
+    found_of_b = recent.look([("b", trace_id)], [("b", "r")], T0 - HOUR, T0 + HOUR).spans
+    assert sorted((each.project, each.span_id[-1]) for each in found_of_b) == [("b", 2), ("b", 3)]
+
+
+def test_rows_that_come_after_a_key_was_asked_for_are_found_as_well() -> None:
+    recent = RecentSpans(0)
+    for number in range(1, 4):
+        recent.wrote(batch(*(span(trace=trace, span_id=number) for trace in (1, 2, 2 + number))))
+        [trace, *_] = zip(*(calls(1)[name] for name in ("project", "trace_id")), strict=True)
+        assert len(recent.look([trace], [], T0 - HOUR, T0 + HOUR).spans) == number
+
+
 def test_answers_for_commits_that_failed_do_not_pile_up() -> None:
     recent = RecentSpans(T0, capacity=10)
     for number in range(100):
