@@ -1,9 +1,10 @@
 """Tokens to USD for whole batches: prices are resolved once for each provider, model and service tier."""
 
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
+from itertools import repeat
 from typing import TYPE_CHECKING, Any
 
 from otel_llm.pricing.overrides import Override, read_overrides
@@ -35,6 +36,25 @@ INPUTS = (
     "modality_tokens",
 )
 """Fields that the price of a call depends on."""
+
+
+_Model = tuple[str | None, str | None, str | None, str | None]
+"""Provider, model that answered, model asked for, service tier."""
+
+
+class _Models(dict[_Model, tuple[Tariff | None, Timeline | None]]):
+    """The models of one batch: the tariff of one whose price is the same for all of the batch, else its timeline."""
+
+    def __init__(self, timeline: Callable[..., Timeline], starts: Sequence[int]) -> None:
+        super().__init__()
+        self._timeline = timeline
+        self._first, self._last = min(starts), max(starts)
+
+    def __missing__(self, model: _Model) -> tuple[Tariff | None, Timeline | None]:
+        timeline: Timeline = self._timeline(*model)
+        steady = timeline.is_steady(self._first, self._last)
+        self[model] = found = (timeline.at(self._first), None) if steady else (None, timeline)
+        return found
 
 
 class Pricer:
@@ -79,26 +99,38 @@ class Pricer:
         """
         self._current_table()
         columns = batch.columns
+        if rows is None:
+            rows = range(batch.size)
+            # a column that is left out stays so
+            inputs: list[Any] = [columns.get(name) or repeat(None, batch.size) for name in INPUTS]
+        else:
+            rows = list(rows)
+            inputs = [[column[row] for row in rows] for column in map(columns.__getitem__, INPUTS)]
+        if not rows:
+            return
+        roles, starts, providers, requested, answered, tiers, *counts, modal = inputs
         costs, sources = columns["cost_computed"], columns["cost_computed_source"]
-        roles, starts, providers, requested, answered, tiers, tokens_in, tokens_out, read, write, hour, thought, modal = (
-            columns[name] for name in INPUTS
-        )
-        timeline = self._timeline
-        for row in range(batch.size) if rows is None else rows:
-            if roles[row] not in CALL_ROLES:
+        models = _Models(self._timeline, starts)
+        known = zip(providers, answered, requested, tiers, strict=True)
+        for row, role, model, start_ns, incoming, outgoing, read, write, hour, thought, parts in zip(
+            rows, roles, known, starts, *counts, modal, strict=True
+        ):
+            if role not in CALL_ROLES:
                 continue
-            incoming, outgoing = tokens_in[row], tokens_out[row]
-            tariff = None
-            if incoming is not None or outgoing is not None:
-                tariff = timeline(providers[row], answered[row], requested[row], tiers[row]).at(starts[row])
+            if incoming is None and outgoing is None:
+                tariff = None
+            else:
+                tariff, timeline = models[model]
+                if timeline is not None:
+                    tariff = timeline.at(start_ns)
             if tariff is None:
                 costs[row] = sources[row] = None
                 continue
-            counts = incoming, outgoing, read[row], write[row], hour[row], thought[row]
             cost = None
-            if tariff.modal is not None and modal[row]:
-                cost = tariff.modal(modal[row], *(count or 0 for count in counts))
-            costs[row] = tariff.cost(*counts) if cost is None else cost
+            if parts and tariff.modal is not None:
+                tokens = incoming, outgoing, read, write, hour, thought
+                cost = tariff.modal(parts, *(count or 0 for count in tokens))
+            costs[row] = tariff.cost(incoming, outgoing, read, write, hour, thought) if cost is None else cost
             sources[row] = tariff.source
 
     def _current_table(self) -> PriceTable:

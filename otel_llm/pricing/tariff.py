@@ -65,8 +65,11 @@ class Tariff:
         if total > 0:
             cost += total * rates.input
         if output_tokens:
-            thought = min(reasoning or 0, output_tokens)
-            cost += (output_tokens - thought) * rates.output + thought * rates.reasoning
+            if reasoning:
+                thought = min(reasoning, output_tokens)
+                cost += (output_tokens - thought) * rates.output + thought * rates.reasoning
+            else:
+                cost += output_tokens * rates.output
         return cost / 1_000_000 + rates.call
 
 
@@ -77,18 +80,20 @@ Day = tuple[tuple[int, Tariff | None], ...]
 class Timeline:
     """The tariffs of one model over time. None where it has no price."""
 
-    __slots__ = ("_periods", "_starts", "_steady")
+    __slots__ = ("_periods", "_starts")
 
     def __init__(self, starts: Sequence[int], periods: Sequence[Day]) -> None:
         """``periods[0]`` holds before ``starts[0]`` (ns since 1970, rising), ``periods[i]`` from ``starts[i - 1]`` on."""
         self._starts = list(starts)
         self._periods = list(periods)
-        self._steady = not self._starts and len(self._periods[0]) == 1
+
+    def is_steady(self, first_ns: int, last_ns: int) -> bool:
+        """True when one tariff is in force from one time to another, ns since 1970."""
+        period = bisect_right(self._starts, first_ns)
+        return len(self._periods[period]) == 1 and period == bisect_right(self._starts, last_ns)
 
     def at(self, time_ns: int) -> Tariff | None:
         """The tariff at a time, ns since 1970."""
-        if self._steady:
-            return self._periods[0][0][1]
         day = self._periods[bisect_right(self._starts, time_ns)]
         if len(day) == 1:
             return day[0][1]

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from otel_llm.pricing import Pricer
+from otel_llm.spans import SpanBatch
 
 from .calls import call, cost, ns, priced, source
 
@@ -176,3 +177,26 @@ def test_the_price_package_is_imported_on_first_use_only() -> None:
         "p.load(); assert 'genai_prices' in sys.modules; assert 'genai_prices.data' in sys.modules"
     )
     subprocess.run([sys.executable, "-c", program], check=True)
+
+
+def test_a_batch_across_changes_of_prices_costs_what_its_calls_cost_alone(table_pricer: Pricer) -> None:
+    hour = 3_600 * 1_000_000_000
+    rows = [
+        call(model, provider, start_ns=ns(2025, 6, 9) + number * 3 * hour, input_tokens=1_000 + number, reasoning_tokens=number)
+        for number in range(24)
+        for provider, model in (("openai", "o3"), ("deepseek", "deepseek-chat"), ("openai", "gpt-4o"), ("openai", "nobody"))
+    ]
+    together = priced(table_pricer, *rows)
+    alone = [priced(table_pricer, row) for row in rows]
+    for name in ("cost_computed", "cost_computed_source"):
+        assert together[name] == [each[name][0] for each in alone]
+    assert len(set(together["cost_computed"][::4])) > 24 // 2
+
+
+def test_a_column_that_no_call_has_is_not_made(table_pricer: Pricer) -> None:
+    batch = priced(table_pricer, call("gpt-4o", "openai"))
+    slim = SpanBatch.of_columns({name: column for name, column in batch.columns.items() if column != [None]}, 1)
+    table_pricer.price(slim)
+    assert slim["cost_computed"] == batch["cost_computed"]
+    assert "reasoning_tokens" not in slim.columns
+    table_pricer.price(SpanBatch())
