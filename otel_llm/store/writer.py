@@ -24,6 +24,9 @@ from otel_llm.store.resolution import Repricer, Resolution, resolve, responses_o
 
 log = logging.getLogger(__name__)
 
+_ENOUGH_SPANS = 512
+"""A commit of so many spans waits for no company: its rows cost more than it does itself, and those that come meanwhile are
+extracted while it is written."""
 _STOP_WAIT_S = 25.0  # a stopping process must be gone in 30 s
 _IDLE_S = 0.2
 """After this long without work what is only journalled goes into the database, so that its file is complete by itself."""
@@ -177,7 +180,7 @@ class Writer:
         deadline = time.monotonic() + self._interval_s
         while (
             len(self._waiting) < self._expected
-            and self.statistics.waiting_spans < self._max_spans
+            and self.statistics.waiting_spans < min(_ENOUGH_SPANS, self._max_spans)
             and not self._stopping
             and (left := deadline - time.monotonic()) > 0
         ):

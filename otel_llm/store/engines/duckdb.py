@@ -221,7 +221,7 @@ class DuckDBEngine(Engine):
 
     def _invalidated(self) -> bool:
         try:
-            self._connected().cursor().execute(f"SELECT 1 FROM {schema.schema_versions.name} LIMIT 1").fetchone()
+            self._connected().cursor().execute("SELECT 1 FROM otel_llm_schema LIMIT 1").fetchone()
         except duckdb.Error as error:
             return _invalidates(error)
         except StoreError:
