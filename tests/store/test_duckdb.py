@@ -176,3 +176,68 @@ def test_close_does_not_wait_for_a_query(engine: DuckDBEngine) -> None:
     asking.join(10)
     assert not asking.is_alive()
     assert raised
+
+
+def _format_of(engine: DuckDBEngine) -> str:
+    with engine._connected().cursor() as cursor:
+        (tags,) = cursor.execute("SELECT tags FROM duckdb_databases() WHERE NOT internal").fetchone() or ({},)
+    return str(tags["storage_version"])
+
+
+def test_a_file_in_an_older_format_is_brought_to_ours_with_all_that_is_in_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = str(tmp_path / 'it\'s "old".duckdb')
+    with monkeypatch.context() as patch:
+        patch.setattr(DuckDBEngine, "_attach", lambda *_: None)
+        old = DuckDBEngine(path)
+        old.open()
+        commit(old, *(span(span_id=number) for number in range(1, 1_001)))
+        old.settle()
+        older = _format_of(old)
+        old.close()
+    engine = DuckDBEngine(path)
+    engine.open()
+    assert older != _format_of(engine) == "v1.4.0+"
+    assert commit(engine, span(span_id=1_000), span(span_id=1_001)) == 1
+    engine.checkpoint()
+    assert len(stored(engine)) == 1_001
+    engine.close()
+
+
+def test_who_connects_to_the_file_in_the_same_process_shares_the_database(tmp_path: Path) -> None:
+    engine = DuckDBEngine(str(tmp_path / "store.duckdb"))
+    engine.open()
+    commit(engine, span())
+    engine.settle()
+    with duckdb.connect(engine.path, config=engine._config) as other:
+        assert other.execute("SELECT count(*) FROM spans").fetchone() == (1,)
+    commit(engine, span(span_id=2))
+    assert len(stored(engine)) == 2
+    engine.close()
+
+
+@pytest.mark.parametrize("asked", [True, False], ids=["asked for", "by itself"])
+def test_only_a_checkpoint_that_was_asked_for_joins_row_groups_that_deletions_have_thinned_out(
+    tmp_path: Path, asked: bool
+) -> None:
+    engine = DuckDBEngine(str(tmp_path / "store.duckdb"), group_spans=2048)
+    engine.open()
+
+    def groups() -> int:
+        with engine._connected().cursor() as cursor:
+            rows = cursor.execute("SELECT count(DISTINCT row_group_id) FROM pragma_storage_info('spans')").fetchone()
+        return int(rows[0]) if rows else 0
+
+    commit(engine, *(span(span_id=number) for number in range(1, 5_001)))
+    engine.settle()
+    with engine._connected().cursor() as cursor:
+        cursor.execute("DELETE FROM spans WHERE rowid % 4 > 0")
+        before = groups()
+        if asked:
+            engine.checkpoint()
+        else:
+            cursor.execute("CHECKPOINT")
+    assert (groups() < before) == asked
+    assert len(stored(engine)) == 1_250
+    engine.close()
