@@ -32,6 +32,7 @@ MAX_QUERY_BODY_BYTES = MIB
 """Largest body of a query: the largest documented one is a few kB."""
 HARD_STOP_MARGIN_S = 4.0
 """What the final commit and the checkpoint may take beyond the time for requests in work."""
+_SIGNAL_LOOK_S = 1.0
 
 
 def run(settings: Settings) -> None:
@@ -56,7 +57,8 @@ def _serve(settings: Settings, stopping: threading.Event) -> None:
             _calm_garbage_collection()
             _give_way_sooner()
             log.info("otel-llm %s is ready, store %s", __version__, settings.safe_database_url)
-            stopping.wait()
+            while not stopping.wait(_SIGNAL_LOOK_S):
+                pass  # another thread may have taken the signal (under a debugger), which does not wake this one
             log.info("stopping")
             _exit_at_the_latest_in(settings.shutdown_timeout_s + HARD_STOP_MARGIN_S)
         finally:
