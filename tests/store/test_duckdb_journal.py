@@ -524,7 +524,7 @@ def test_a_store_of_an_earlier_version_gets_its_journal(tmp_path: Path) -> None:
 def test_an_entry_that_this_version_cannot_read_is_not_passed_over(engine: DuckDBEngine, tmp_path: Path) -> None:
     draft = engine._journal.draft(Change(insert=batch(span())))
     assert draft is not None
-    engine._journal.append(draft._replace(payload=draft.payload.replace(b"trace_id", b"trace_ID")))
+    engine._journal.append(draft._replace(entry=draft.entry.replace(b"trace_id", b"trace_ID")))
     folder = tmp_path / "copy"
     shutil.copytree(Path(engine.path).parent, folder)
     again = DuckDBEngine(str(folder / "store.duckdb"))

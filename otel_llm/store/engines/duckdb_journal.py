@@ -122,9 +122,9 @@ class Due(NamedTuple):
 
 
 class Draft(NamedTuple):
-    """A change on its way into the journal: its bytes, and what will be inserted later."""
+    """A change on its way into the journal: its entry, with room for the header in front, and what will be inserted later."""
 
-    payload: bytes
+    entry: bytearray
     insert: SpanBatch
     rejections: list[Rejection]
 
@@ -151,6 +151,8 @@ class Journal:
         self._path = Path(f"{path}.journal") if path else None
         self._file: BinaryIO | None = None
         self._size = 0
+        self._buffer = bytearray(_HEADER.size)
+        """Of the entry at hand: as large as a commit's, it would be zeroed and paged in anew for each."""
         self._usable = True
         self._loaded = False
         self._store = bytes(16)
@@ -241,8 +243,8 @@ class Journal:
 
     # -- writing
     def draft(self, change: Change) -> Draft | None:
-        """The entry of a change; None for one that has to go into DuckDB at once: a very large one, one that replaces rows or
-        must know what is stored, one that DuckDB will refuse."""
+        """The entry of a change, good until the next one is made; None for one that has to go into DuckDB at once: a very large
+        one, one that replaces rows or must know what is stored, one that DuckDB will refuse."""
         insert = change.insert
         if insert.size > self._most_spans or not self._most_spans or change.replace.size:
             return None
@@ -253,35 +255,38 @@ class Journal:
         several = {name: column for name, column in columns.items() if name not in same}
         rejections = list(change.rejections)
         try:
-            payload = _encoder.encode(
-                _Payload(
-                    insert.size,
-                    msgspec.convert(several, _Columns) if columns else None,
-                    rejections,
-                    self._settled,
-                    msgspec.convert(same, _Same) if same else None,
-                )
+            payload = _Payload(
+                insert.size,
+                msgspec.convert(several, _Columns) if columns else None,
+                rejections,
+                self._settled,
+                msgspec.convert(same, _Same) if same else None,
             )
+            entry = self._buffer
+            _encoder.encode_into(payload, entry, _HEADER.size)
         except (msgspec.ValidationError, UnicodeError, OverflowError):
             return None
         if insert.size and not columns.keys() >= _REQUIRED:
             return None
-        if _HEADER.size + len(payload) > MOST_BYTES or not self._ready():
+        if len(entry) > FIRST_BYTES:
+            self._buffer = bytearray(_HEADER.size)  # a large one is not held for ever
+        if len(entry) > MOST_BYTES or not self._ready():
             return None
-        return Draft(payload, SpanBatch.of_columns(columns, insert.size), rejections)
+        return Draft(entry, SpanBatch.of_columns(columns, insert.size), rejections)
 
     def has_room(self, draft: Draft) -> bool:
         """False when something that is pending must be settled first."""
         with self._guard:
             fits = self.statistics.pending_spans + draft.insert.size <= MOST_PENDING_SPANS or not self.pending
-            return fits and self._place(_HEADER.size + len(draft.payload)) is not None
+            return fits and self._place(len(draft.entry)) is not None
 
     def append(self, draft: Draft) -> None:
         """Makes an entry durable and pending; there must be room for it. Raises StoreUnavailable when it is not."""
-        sequence = self._sequence + 1
-        rest = _HEADER.pack(_MAGIC, 0, len(draft.payload), self._store, sequence)[_CHECKED_FROM:] + draft.payload
-        entry = _MAGIC + zlib.crc32(rest).to_bytes(4, "little") + rest
-        self._sequence = sequence
+        entry = draft.entry
+        sequence = self._sequence = self._sequence + 1
+        _HEADER.pack_into(entry, 0, _MAGIC, 0, len(entry) - _HEADER.size, self._store, sequence)
+        with memoryview(entry) as checked:
+            entry[4:_CHECKED_FROM] = zlib.crc32(checked[_CHECKED_FROM:]).to_bytes(4, "little")
         with self._guard:
             start = self._place(len(entry))
         if start is None:
