@@ -23,7 +23,7 @@ from otel_llm.conventions.dialect import Dialect
 from otel_llm.conventions.events import NO_EVENTS, read_events, read_links
 from otel_llm.conventions.extraction import Extraction
 from otel_llm.conventions.identity import Fault, check_ids, check_times, hex_of, parent_of
-from otel_llm.conventions.pattern import MEASURED, Pattern, spans_at
+from otel_llm.conventions.pattern import MEASURED, Pattern, first_span, spans_at
 from otel_llm.conventions.routes import (
     PARAMETERS,
     WIDE,
@@ -311,29 +311,44 @@ class Walk:
                 self._places.append(first + place)
                 self._live |= _ALL_LIVE
 
-    def alike(self, scope_spans: Any, patterns: Iterable[tuple[Shape, Pattern]]) -> list[int]:
+    def alike(self, scope_spans: Any, patterns: Sequence[tuple[Shape, Pattern]]) -> list[int]:
         """Reads the spans of a scope that patterns match; returns the places of the others, if any."""
         encoded = scope_spans.SerializeToString()
-        bounds = spans_at(encoded)
-        left = list(range(len(bounds)))
+        at = first_span(encoded)
+        found: dict[Pattern, tuple[list[tuple[Any, ...]], list[int]]] = {}
+        # As a rule one pattern matches all spans, one after the other.
+        done = 0
+        for _, pattern in patterns:
+            run, at = pattern.run(encoded, at)
+            if run:
+                done = len(run)
+                found[pattern] = run, list(range(done))
+                break
+        bounds = spans_at(encoded, at)
+        left = list(range(done, done + len(bounds)))
+        size = done + len(bounds)
         for shape, pattern in patterns:
             if not left:
                 break
-            found = pattern.matches(encoded, [bounds[place] for place in left])
-            places = [place for place, each in zip(left, found, strict=True) if each]
+            matches = pattern.matches(encoded, [bounds[place - done] for place in left])
             if pattern.idle:
                 shape.give_up(pattern)
+            groups, places = found.setdefault(pattern, ([], []))
+            groups += [each.groups() for each in matches if each]
+            places += [place for place, each in zip(left, matches, strict=True) if each]
+            left = [place for place, each in zip(left, matches, strict=True) if not each]
+        for pattern, (groups, places) in found.items():
             if not places:
                 continue
-            read = pattern.read([each.groups() for each in found if each], places, self._measure)
-            left = sorted([*(place for place, each in zip(left, found, strict=True) if not each), *read.left])
+            read = pattern.read(groups, places, self._measure)
+            left += read.left
             if read.places:
                 self._parts.append(
                     (SpanBatch.of_columns(read.columns, len(read.places)), [self._received + place for place in read.places])
                 )
         if not left:
-            self._received += len(bounds)
-        return left
+            self._received += size
+        return sorted(left)
 
     def _fill(self, span: Any, attributes: list[bytes], family: Family) -> bool:
         """Reads a span by a stencil; False when there is none that it fits, or when it is out of the ordinary."""

@@ -12,7 +12,8 @@ only. A span that does not match, or that is out of the ordinary, is left to the
 import re
 import struct
 from collections.abc import Callable, Collection, Sequence
-from operator import le, sub
+from itertools import compress, count
+from operator import itemgetter, le, ne, sub
 from typing import Any, Final, NamedTuple, Protocol
 
 from otel_llm.conventions import timing, usage
@@ -38,9 +39,11 @@ _FIRST_FIXED: Final = 3  # of the fields of a stencil, behind name, kind and sta
 
 _LONGEST_INT: Final = 9  # bytes of a varint that is not negative
 _SCOPE_TAG, _SPANS_TAG = 0x0A, 0x12  # ScopeSpans.scope and spans
+_HEAD: Final = rb"\x12([\x80-\xff]{0,2}[\x00-\x7f])"
+"""Tag and length of a span."""
 _IDS: Final = rb"\x0a\x10(.{16})\x12\x08(.{8})(?:\x22\x08(.{8}))?"
 _NAME_TAG, _KIND_TAG, _ATTRIBUTE_TAG, _STATUS_TAG = b"\x2a", b"\x30", b"\x4a", b"\x7a"
-_TIMES: Final = rb"\x39(.{8})\x41(.{8})"
+_TIMES: Final = rb"(\x39.{8}\x41.{8})"
 _FLAGS: Final = rb"(?:\x85\x01.{4})?"
 """Fields that the wire classes leave out come last; trace flags are the only ones that most spans have."""
 
@@ -128,6 +131,18 @@ class Stencil(Protocol):
         """The span's role."""
 
 
+_HEADS: Final = [
+    b"",
+    b"",
+    *(varint.length(size) for size in range(ONE_BYTE)),
+    b"",
+    *(varint.length(size) for size in range(ONE_BYTE, 2 * 8192)),
+]
+"""The length of a span as it is written, by the size of the whole field; up to two bytes."""
+_end_of: Final = re.Match.end
+_groups_of: Final = re.Match.groups
+_first_of: Final = itemgetter(0)
+
 Measure = Callable[[list[Any], Dialect, str, Sequence[Any]], None]
 """Settles what is measured on one row."""
 
@@ -135,7 +150,7 @@ Measure = Callable[[list[Any], Dialect, str, Sequence[Any]], None]
 class Values(NamedTuple):
     """A varying attribute of many spans."""
 
-    pieces: list[str]
+    pieces: Sequence[str]
     """Of the JSON text; without meaning for message content."""
     fed: list[list[Any]]
     """What each target is fed."""
@@ -207,6 +222,7 @@ class Pattern:
         "_plain",
         "_roles",
         "_rows",
+        "_scanner",
         "_segments",
         "_times",
         "_varying",
@@ -232,10 +248,11 @@ class Pattern:
         by_place = {each.place: each for each in varying}
         fixed = iter(range(_FIRST_FIXED, _FIRST_FIXED + width))
         expression = _Expression(texts)
+        expression.add(_HEAD, 1)
         expression.add(_IDS, 3)
         expression.choose(0)
         expression.choose(1)
-        self._times = expression.add(_TIMES, 2)
+        self._times = expression.add(_TIMES, 1)
         groups: dict[int, int] = {}
         for place in range(width):
             if place in by_place:
@@ -244,7 +261,9 @@ class Pattern:
                 expression.choose(next(fixed))
         expression.choose(2)
         expression.add(_FLAGS)
-        self._match = expression.compiled().fullmatch
+        compiled = expression.compiled()
+        self._match = compiled.fullmatch
+        self._scanner = compiled.scanner  # type: ignore[attr-defined] # of the standard library, unknown to its stubs
         self._key = [group for _, group in expression.choices]
         self._by_key = {tuple(text[which] for which, _ in expression.choices): number for number, text in enumerate(texts)}
         self.tried = self.matched = 0
@@ -282,16 +301,16 @@ class Pattern:
             which = list(map(self._by_key.get, zip(*map(held.__getitem__, self._key), strict=True)))
             if None in which:
                 bad.update(row for row, stencil in enumerate(which) if stencil is None)
-        traces, spans, parents = held[:3]
+        _, traces, spans, parents = held[:4]
         if NO_TRACE in traces or NO_SPAN in spans:
             bad.update(row for row in range(size) if traces[row] == NO_TRACE or spans[row] == NO_SPAN)
-        starts, ends = _instants(held[self._times]), _instants(held[self._times + 1])
+        starts, ends = _instants(held[self._times])
         if min(starts) <= 0 or max(ends) > INT64_MAX or not all(map(le, starts, ends)):
             bad.update(row for row in range(size) if not 0 < starts[row] <= ends[row] <= INT64_MAX)
         made: dict[int, list[Any]] = {}
-        pieces: dict[int, list[str]] = {}
+        pieces: dict[int, Sequence[str]] = {}
         for group, (_, piece, column) in self._varying:
-            read = column.read_all([each[1:] for each in held[group]])
+            read = column.read_all(held[group])
             bad.update(read.bad)
             pieces[piece] = read.pieces
             made.update(zip((target.slot for target in column.targets), read.fed, strict=True))
@@ -315,6 +334,24 @@ class Pattern:
         for row in self._measure_columns(columns, which):
             self._measure_row(columns, row, which[row], made, measure)
         return Read({FIELD_NAMES[slot]: column for slot, column in columns.items() if slot < _FIELDS}, places, [])
+
+    def run(self, encoded: bytes, start: int) -> tuple[list[tuple[Any, ...]], int]:
+        """What the groups hold of each span that follows from a byte on, up to the first that does not match; and where that
+        one begins."""
+        found = list(iter(self._scanner(encoded, start).match, None))
+        if not found:
+            return [], start
+        groups = list(map(_groups_of, found))
+        # Where a match ended is where its span ends only if the span's length says so.
+        ends = list(map(_end_of, found))
+        sizes = list(map(sub, ends, [start, *ends]))
+        if max(sizes) >= len(_HEADS):
+            return [], start
+        wrong = map(ne, map(_HEADS.__getitem__, sizes), map(_first_of, groups))
+        matched = next(compress(count(), wrong), len(found))
+        self.tried += matched
+        self.matched += matched
+        return groups[:matched], ends[matched - 1] if matched else start
 
     def matches(self, encoded: bytes, bounds: Sequence[tuple[int, int]]) -> list[re.Match[bytes] | None]:
         """The match of each span."""
@@ -384,15 +421,21 @@ class TooMuch(Exception):
     """There is too much to choose from for one expression."""
 
 
-def spans_at(scope_spans: bytes) -> list[tuple[int, int]]:
-    """First byte and end of each span in an encoded ScopeSpans whose fields are in order."""
+def first_span(scope_spans: bytes) -> int:
+    """Where the first span begins in an encoded ScopeSpans whose fields are in order."""
+    if not scope_spans or scope_spans[0] != _SCOPE_TAG:
+        return 0
+    size, at = varint.read(scope_spans, 1)
+    return at + size
+
+
+def spans_at(scope_spans: bytes, at: int) -> list[tuple[int, int]]:
+    """First byte, that of its tag, and end of each span from a place on."""
     found: list[tuple[int, int]] = []
     add = found.append
-    at, end = 0, len(scope_spans)
-    if end and scope_spans[0] == _SCOPE_TAG:
-        size, at = varint.read(scope_spans, 1)
-        at += size
+    end = len(scope_spans)
     while at < end and scope_spans[at] == _SPANS_TAG:
+        start = at
         size = scope_spans[at + 1]
         if size < ONE_BYTE:
             at += 2
@@ -401,8 +444,8 @@ def spans_at(scope_spans: bytes) -> list[tuple[int, int]]:
             at += 3
         else:
             size, at = varint.read(scope_spans, at + 1)
-        add((at, at + size))
         at += size
+        add((start, at))
     return found
 
 
@@ -450,23 +493,29 @@ def _number(tag: bytes, number: int) -> bytes:
 
 
 def _any_of(column: Column) -> bytes:
-    """An expression for the forms of a varying attribute's values, in one group that begins with the attribute's length."""
-    head, found = column.head, []
-    start = len(head)
-    if len(column.forms) > MAX_CHOICES:
+    """An expression for the forms of a varying attribute's values, behind its length; one group from the key on."""
+    head, forms = column.head, sorted(column.forms)
+    if len(forms) > MAX_CHOICES:
         raise TooMuch
-    for tag, size in sorted(column.forms):
-        inner = size - start - 2
-        before = re.escape(bytes((size,)) + head + bytes((VALUE_TAG, inner, tag)))
+    if not forms:
+        raise TooMuch
+    lengths = sorted({bytes((size,)) for _, size in forms})
+    found = []
+    for tag, size in forms:
+        inner = size - len(head) - 2
+        # the length of the attribute must be that of its value
+        before = re.escape(bytes((inner,))) + b"(?<=" + re.escape(bytes((size,))) + b".{%d})" % (len(head) + 2)
+        if len(lengths) == 1:
+            before = re.escape(bytes((inner,)))
+        before += re.escape(bytes((tag,)))
         if tag == TEXT_TAG:
             found.append(before + re.escape(bytes((inner - 2,))) + b".{%d}" % (inner - 2))
         elif tag == INT_TAG:
             found.append(before + b"[\x80-\xff]{%d}[\x00-\x7f]" % (inner - 2))
         else:
             found.append(before + b".{8}")
-    if not found:
-        raise TooMuch
-    return b"(" + b"|".join(found) + b")"
+    start = re.escape(head + bytes((VALUE_TAG,)))
+    return b"(?:" + b"|".join(map(re.escape, lengths)) + b")(" + start + b"(?:" + b"|".join(found) + b"))"
 
 
 def _is_plain(row: list[Any], fed: set[int], dialect: Dialect) -> bool:
@@ -510,10 +559,14 @@ def _segments(pieces: list[list[str]], varying: set[int]) -> list[list[str] | in
     return [*found, [text + "}" for text in texts]]
 
 
-def _joined(segments: list[list[str] | int], which: list[int], pieces: dict[int, list[str]]) -> list[str]:
-    columns = [pieces[each] if isinstance(each, int) else list(map(each.__getitem__, which)) for each in segments]
+def _joined(segments: list[list[str] | int], which: list[int], pieces: dict[int, Sequence[str]]) -> list[str]:
+    columns: list[Sequence[str]] = [
+        pieces[each] if isinstance(each, int) else list(map(each.__getitem__, which)) for each in segments
+    ]
     return list(map("".join, zip(*columns, strict=True)))
 
 
-def _instants(encoded: Sequence[bytes]) -> list[int]:
-    return list(struct.unpack(f"<{len(encoded)}Q", b"".join(encoded)))
+def _instants(encoded: Sequence[bytes]) -> tuple[list[int], list[int]]:
+    """Starts and ends, of encoded fields."""
+    both = struct.unpack("<" + "xQxQ" * len(encoded), b"".join(encoded))
+    return list(both[::2]), list(both[1::2])

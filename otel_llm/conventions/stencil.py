@@ -20,6 +20,7 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
+from otel_llm.conventions import values
 from otel_llm.conventions.content import Guard
 from otel_llm.conventions.pattern import MAX_CHOICES, Pattern, TooMuch, Values, Varying, form_of
 from otel_llm.conventions.routes import WIDE, Plan
@@ -99,9 +100,9 @@ class Target(NamedTuple):
     gathered: tuple[int, str] | None
 
 
-Cell = tuple[str, tuple[tuple[int, Any], ...]]
-"""One value of a varying attribute: its piece of the JSON text, and slots with what they hold."""
-_DROPPED: Final[Cell] = ("", ())
+Cell = tuple[str, tuple[tuple[int, Any], ...], tuple[Any, ...]]
+"""One value of a varying attribute: its piece of the JSON text, slots with what they hold, and what they hold alone."""
+_DROPPED: Final[Cell] = ("", (), ())
 """Every value of message content."""
 
 
@@ -129,7 +130,7 @@ class Column:
         self.targets = targets
         self._treat = treat
         self._memory = memory
-        self._nothing: Cell = ("", tuple((target.slot, None) for target in targets))
+        self._nothing: Cell = ("", tuple((target.slot, None) for target in targets), (None,) * len(targets))
         self._passing = False
         """Its values are ids or durations, which never come again."""
         self.cells: dict[bytes, Cell] = {}
@@ -141,9 +142,9 @@ class Column:
         alike = self._read_alike(encoded) if self._passing else None
         if alike is not None:
             return alike
-        cells = list(map(self.cells.get, encoded))
+        cells: list[Any] = list(map(self.cells.get, encoded))
         bad: list[int] = []
-        missing = [row for row, cell in enumerate(cells) if cell is None] if None in cells else ()
+        missing = () if all(cells) else [row for row, cell in enumerate(cells) if cell is None]
         if len(missing) == len(cells) and len(set(encoded)) * 2 > len(encoded) >= MANY:
             self._passing = True
             alike = self._read_alike(encoded)
@@ -154,42 +155,39 @@ class Column:
             if cell is None:
                 bad.append(row)
             cells[row] = cell or self._nothing
-        fed = [[cell[1][number][1] for cell in cells] for number in range(len(self.targets))]  # type: ignore[index] # none is None
-        return Values([cell[0] for cell in cells], fed, bad)  # type: ignore[index]
+        pieces, _, held = zip(*cells, strict=True)
+        return Values(pieces, list(map(list, zip(*held, strict=True))), bad)
 
     def _read_alike(self, encoded: Sequence[bytes]) -> Values | None:
         """Short texts, or numbers, that are in order and need no escape; None when one of them is not."""
         tags = {tag for tag, _ in tuple(self.forms)}  # a copy: another thread may add to them
         if not self._kept or self._treat is not None or len(tags) > 1:
             return None
-        values: Sequence[Any]
+        found: Sequence[Any]
         prefix = self._prefix
         if TEXT_TAG in tags:
             start = len(self.head) + 4
             try:
-                values = [each[start:].decode() for each in encoded]
+                found = _tails(encoded, start)
             except UnicodeDecodeError:
                 return None
-            together = "".join(values)
+            together = "".join(found)
             if not together.isascii() or not together.isprintable() or '"' in together or "\\" in together:
                 return None
-            pieces = [f'{prefix}"{value}"' for value in values]
+            pieces = [f'{prefix}"{value}"' for value in found]
         elif DOUBLE_TAG in tags:
-            values = struct.unpack(f"<{len(encoded)}d", b"".join([each[-8:] for each in encoded]))
-            if not all(map(isfinite, values)):
+            found = struct.unpack(f"<{len(encoded)}d", b"".join([each[-8:] for each in encoded]))
+            if not all(map(isfinite, found)):
                 return None
-            pieces = [prefix + text for text in _encode(values)[1:-1].decode().split(",")]
+            pieces = [prefix + text for text in _encode(found)[1:-1].decode().split(",")]
         else:
             return None
         fed = []
         for _, read, gathered in self.targets:
-            try:
-                found = list(map(read, values))
-            except BadValueError:
+            read_all = _read_each(read, found)
+            if read_all is None:
                 return None
-            if None in found:
-                return None
-            fed.append(found if gathered is None else [[(*gathered, value)] for value in found])
+            fed.append(read_all if gathered is None else [[(*gathered, value)] for value in read_all])
         return Values(pieces, fed, ())
 
     def read(self, encoded: bytes) -> Cell | None:
@@ -223,7 +221,7 @@ class Column:
             if found is None:
                 return None
             fed.append((slot, found if gathered is None else [(*gathered, found)]))
-        cell = (self._prefix + text, tuple(fed))
+        cell = (self._prefix + text, tuple(fed), tuple(found for _, found in fed))
         if len(encoded) > MAX_PAIR_BYTES:
             return cell
         memory = self._memory
@@ -232,6 +230,31 @@ class Column:
         self.cells[encoded] = cell
         memory.cells += 1
         return cell
+
+
+def _tails(encoded: Sequence[bytes], start: int) -> list[str]:
+    """The texts of values from a byte on. Raises UnicodeDecodeError."""
+    sizes = set(map(len, encoded))
+    together = b"".join(encoded)
+    if len(sizes) == 1 and together.isascii():
+        [size] = sizes
+        text = together.decode()
+        return [text[at + start : at + size] for at in range(0, len(text), size)]
+    return [each[start:].decode() for each in encoded]
+
+
+def _read_each(read: Callable[[Any], Any], found: Sequence[Any]) -> list[Any] | None:
+    """Values, all numbers that are finite or all short texts without quotes, by a reader; None when one says nothing or
+    something impossible."""
+    if read is values.text and found[0].__class__ is str:
+        return list(found) if all(found) else None
+    if read is values.seconds and found[0].__class__ is float:
+        return values.seconds_of_all(found)
+    try:
+        each = list(map(read, found))
+    except BadValueError:
+        return None
+    return None if None in each else each
 
 
 class Stencil(NamedTuple):

@@ -7,7 +7,7 @@ counts come as text, lists as JSON text or as the ``repr`` of a Python list, tex
 
 import ast
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -285,6 +285,15 @@ def duration_in(unit_ns: float) -> Reader:
 
 
 seconds = duration_in(1e9)
+
+
+def seconds_of_all(found: Sequence[float]) -> list[int] | None:
+    """:func:`seconds` of finite numbers; None when one of them is impossible."""
+    if min(found) < 0 or max(found) * 1e9 > INT64_MAX:
+        return None
+    return [round(each * 1e9) for each in found]
+
+
 milliseconds = duration_in(1e6)
 microseconds = duration_in(1e3)
 

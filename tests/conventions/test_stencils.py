@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.common.v1.common_pb2 import KeyValue
-from opentelemetry.proto.trace.v1.trace_pb2 import Span
+from opentelemetry.proto.trace.v1.trace_pb2 import ScopeSpans, Span
 
 from otel_llm.conventions import extract as extraction_module
 from otel_llm.conventions import stencil
@@ -186,6 +186,34 @@ def test_most_spans_of_a_busy_instrumentation_are_matched(role: str, monkeypatch
     monkeypatch.setattr(extraction_module.Walk, "alike", lambda *given: found.append(alike(*given)) or found[-1])
     extract_spans(message, project="p", key_id=None, now_ns=NOW_NS, content=ContentPolicy())
     assert [len(left) < 120 for left in found] == [True]
+
+
+@pytest.mark.parametrize("place", [0, 7, 31])
+@pytest.mark.parametrize("oddity", ["longer", "state", "status", "other", "inside"])
+def test_a_span_that_no_pattern_matches_ends_where_its_length_says(place: int, oddity: str) -> None:
+    message = _requests(32, **{"app.note": "n"})
+    for _ in range(8):
+        both(message, POLICIES[0])
+    odd = message.resource_spans[0].scope_spans[0].spans[place]
+    if oddity == "longer":  # behind the last field that a pattern knows
+        odd.dropped_attributes_count = 3
+    elif oddity == "state":
+        odd.trace_state = "a=b"
+    elif oddity == "status":
+        odd.status.code = 2
+    elif oddity == "other":
+        odd.attributes.add(key="app.other").value.string_value = "x"
+    else:  # the span before lies within a value of this one
+        spans = message.resource_spans[0].scope_spans[0].spans
+        odd.attributes[-1].value.bytes_value = ScopeSpans(spans=[spans[place - 1]]).SerializeToString()
+    assert_equal(*both(message, POLICIES[0]))
+
+
+@pytest.mark.parametrize("size", [0, 100, 127, 16_000, 17_000, 40_000])
+def test_spans_of_any_length_are_read_as_on_their_own(size: int) -> None:
+    message = _requests(32, **{"app.note": "n" * size})
+    assert_equal(*both(message, POLICIES[0]))
+    assert_equal(*both(message, POLICIES[0]))
 
 
 def test_a_repeated_attribute_is_read_as_ever() -> None:
