@@ -932,6 +932,18 @@ def test_a_disk_that_is_full_while_groups_are_settled_costs_nothing(
     assert spans(busy) == 3_101
 
 
+def test_a_commit_that_the_journal_cannot_grow_for_goes_into_the_database(
+    engine: DuckDBEngine, crashed: Callable[..., DuckDBEngine]
+) -> None:
+    commit(engine, span(span_id=1))
+    with full_disk(2 * FIRST_BYTES - 1):
+        commit(engine, *(span(span_id=number, attributes=str(number) * 3_000_000) for number in range(2, 5)))
+        assert engine.journal.appends == 1
+        assert pending(engine) == 0
+    assert spans(crashed()) == 4
+    assert spans(engine) == 4
+
+
 def test_statements_about_keys_do_not_wait_for_what_is_pending(engine: DuckDBEngine) -> None:
     commit(engine, span())
     with engine.sql.connect() as connection:

@@ -506,8 +506,12 @@ class DuckDBEngine(Engine):
                 raise
 
     def _append(self, draft: Draft) -> None:
-        while not self._journal.has_room(draft):
+        while not self._journal.has_room(draft):  # the settler has fallen behind, or the file cannot grow
             with self._changing():
+                if not self._journal.pending:
+                    with self._transaction() as tables:
+                        tables.write(Change(insert=draft.insert, rejections=draft.rejections))
+                    return
                 if not self._journal.has_room(draft):
                     self._settle()
         self._journal.append(draft)
