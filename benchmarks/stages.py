@@ -2,8 +2,9 @@
 
     python -m benchmarks.stages [--spans 163840] [--spans-a-commit 4096]
 
-The stages are those of the running server, on the same code: decode, extract, price, decide (exactly once, counted once),
-Arrow arrays, DuckDB's insert and commit. Time is processor time, so that neighbours on the machine count less.
+The stages are those of the running server, on the same code: decode, extract, price, decide (exactly once, counted once), the
+journal, Arrow arrays, DuckDB's insert and commit. What a thread of its own settles in the server is settled here between two
+commits. Time is processor time, so that neighbours on the machine count less.
 """
 
 import argparse
@@ -96,6 +97,8 @@ def main() -> None:
     watch.wrap(engine_module._Tables, "_insert_spans", "Arrow arrays")
     watch.wrap(engine_module.RecentSpans, "wrote", "memory of recent spans")
     watch.wrap(engine_module.RecentSpans, "look", "memory of recent spans")
+    watch.wrap(engine_module.Journal, "draft", "journal")
+    watch.wrap(engine_module.Journal, "append", "journal")
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 50)
@@ -105,6 +108,8 @@ def main() -> None:
         raw = engine._writer
         engine._writer = TimedConnection(raw, watch)  # type: ignore[assignment]
         engine._inlets = engine_module._Inlets(engine._writer)  # type: ignore[arg-type]
+        engine._settler.wake = lambda: None  # type: ignore[method-assign]
+        settle = watch.timed(engine._settle_groups, "join what is settled")
         writer = Writer(engine, pricer.price, max_spans=args.spans_a_commit, margin_ns=3_600 * SECOND)
         write = watch.timed(writer._write, "decide, join batches, answer")
         waiting: list[Work] = []
@@ -116,6 +121,7 @@ def main() -> None:
             if len(waiting) * 512 >= args.spans_a_commit:
                 write(waiting)
                 waiting = []
+                settle()
         if waiting:
             write(waiting)
         engine._writer = raw
