@@ -11,8 +11,8 @@ only. A span that does not match, or that is out of the ordinary, is left to the
 
 import re
 import struct
-from collections.abc import Callable, Collection, Sequence
-from itertools import compress, count
+from collections.abc import Callable, Collection, Iterable, Sequence
+from itertools import compress, count, repeat
 from operator import itemgetter, le, ne, sub
 from typing import Any, Final, NamedTuple, Protocol
 
@@ -130,6 +130,9 @@ class Stencil(Protocol):
     def role(self) -> str:
         """The span's role."""
 
+
+_Segment = int | str | list[str]
+"""Part of the JSON text of the attributes: the place of a piece that varies, or a text, or one of each stencil."""
 
 _HEADS: Final = [
     b"",
@@ -276,7 +279,7 @@ class Pattern:
         settled = {_TRACE, _SPAN, _PARENT, _START, _END, _ATTRIBUTES, *fed}
         self._plain = [_is_plain(row, fed, dialect) for row in self._rows]
         self._segments = _segments([stencil.pieces for _, stencil in stencils], {each.piece for each in varying})
-        texts_of_all = sum(len(text) for each in self._segments if not isinstance(each, int) for text in each)
+        texts_of_all = sum(len(text) for each in self._segments if not isinstance(each, int) for text in _texts_of(each))
         self.size = 10 * expression.size + texts_of_all
         """Bytes, by estimate."""
         self._fixed: list[tuple[int, list[Any]]] = []
@@ -382,21 +385,20 @@ class Pattern:
             rough.update(row for row, stencil in enumerate(which) if not self._plain[stencil])
         cached, tokens = columns.get(_READ), columns.get(_INPUT)
         if cached is not None and tokens is not None:
-            rough.update(
-                row for row, (part, whole) in enumerate(zip(cached, tokens, strict=True)) if (part or 0) > (whole or 0)
-            )
+            rough.update(row for row, part, whole in zip(count(), cached, tokens) if (part or 0) > (whole or 0))
         if _TTFT not in columns and any(row[_TTFT] for row in self._rows):
             columns[_TTFT] = [self._rows[stencil][_TTFT] for stencil in which]
         found = columns.pop(_TTFT, None)
         if found is not None:
-            longest = map(sub, columns[_END], columns[_START])
-            columns[_TTFT_NS] = [each[0][2] if each else None for each in found]
+            waits = columns[_TTFT_NS] = [each[0][2] if each else None for each in found]
             columns[_SOURCE] = [each[0][1] if each else None for each in found]
-            rough.update(
-                row
-                for row, (waited, took) in enumerate(zip(columns[_TTFT_NS], longest, strict=True))
-                if waited is not None and not 0 < waited <= took + timing.SLACK_NS
-            )
+            longest = [took + timing.SLACK_NS for took in map(sub, columns[_END], columns[_START])]
+            if not (all(waits) and min(waits) > 0 and all(map(le, waits, longest))):
+                rough.update(
+                    row
+                    for row, (waited, most) in enumerate(zip(waits, longest, strict=True))
+                    if waited is not None and not 0 < waited <= most
+                )
         return sorted(rough)
 
     def _measure_row(
@@ -542,27 +544,40 @@ def _streaming(row: list[Any], role: str, fed: set[int], dialect: Dialect) -> bo
     return settled[_STREAMING]  # type: ignore[no-any-return] # a flag
 
 
-def _segments(pieces: list[list[str]], varying: set[int]) -> list[list[str] | int]:
-    """The JSON text of the attributes of each stencil: texts of all stencils between pieces that vary, and the places of
-    those. Empty when there is no attribute to store."""
+def _segments(pieces: list[list[str]], varying: set[int]) -> list[_Segment]:
+    """The JSON text of the attributes of each stencil: texts between pieces that vary, and the places of those. Empty when
+    there is no attribute to store."""
     if not pieces[0]:
         return []
-    found: list[list[str] | int] = []
+    found: list[_Segment] = []
     texts = ["{"] * len(pieces)
     for place in range(len(pieces[0])):
         comma = "," if place else ""
         if place in varying:
-            found += [[text + comma for text in texts], place]
+            found += [_text([text + comma for text in texts]), place]
             texts = [""] * len(pieces)
         else:
             texts = [text + comma + each[place] for text, each in zip(texts, pieces, strict=True)]
-    return [*found, [text + "}" for text in texts]]
+    return [*found, _text([text + "}" for text in texts])]
 
 
-def _joined(segments: list[list[str] | int], which: list[int], pieces: dict[int, Sequence[str]]) -> list[str]:
-    columns: list[Sequence[str]] = [
-        pieces[each] if isinstance(each, int) else list(map(each.__getitem__, which)) for each in segments
-    ]
+def _text(texts: list[str]) -> _Segment:
+    return texts[0] if texts.count(texts[0]) == len(texts) else texts
+
+
+def _texts_of(segment: str | list[str]) -> list[str]:
+    return [segment] if isinstance(segment, str) else segment
+
+
+def _joined(segments: list[_Segment], which: list[int], pieces: dict[int, Sequence[str]]) -> list[str]:
+    columns: list[Iterable[str]] = []
+    for each in segments:
+        if isinstance(each, int):
+            columns.append(pieces[each])
+        elif isinstance(each, str):
+            columns.append(repeat(each, len(which)))
+        else:
+            columns.append(map(each.__getitem__, which))
     return list(map("".join, zip(*columns, strict=True)))
 
 
