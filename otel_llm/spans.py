@@ -300,3 +300,12 @@ class SpanBatch:
         """Identity of one row."""
         columns = self.columns
         return columns["project"][index], columns["trace_id"][index], columns["span_id"][index]
+
+
+def is_constant(column: Sequence[Any]) -> bool:
+    """True when all values of a column, several, are one and the same. Not told of floats, where equal ones may differ (0.0 and
+    -0.0)."""
+    first = column[0]
+    if first is None or isinstance(first, float) or first != column[-1] or len(column) == 1:
+        return False
+    return column.count(first) == len(column)

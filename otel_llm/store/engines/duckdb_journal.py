@@ -39,7 +39,7 @@ import duckdb
 import msgspec
 
 from otel_llm.errors import StoreBusy, StoreMismatch, StoreUnavailable
-from otel_llm.spans import FIELDS, FieldType, Rejection, SpanBatch
+from otel_llm.spans import FIELDS, FieldType, Rejection, SpanBatch, is_constant
 from otel_llm.store.engines.base import Change, JournalStatistics
 
 log = logging.getLogger(__name__)
@@ -251,7 +251,7 @@ class Journal:
         if change.findings or change.metric_points:
             return None
         columns = insert.filled_columns()
-        same = {name: column[0] for name, column in columns.items() if _is_constant(column)}
+        same = {name: column[0] for name, column in columns.items() if is_constant(column)}
         several = {name: column for name, column in columns.items() if name not in same}
         rejections = list(change.rejections)
         try:
@@ -414,14 +414,6 @@ def _settled_of(connection: duckdb.DuckDBPyConnection) -> tuple[bytes, int, int]
         row = secrets.token_bytes(16), 0, 0
         connection.execute("INSERT INTO otel_llm_journal VALUES ($1, $2, $3)", list(row))
     return bytes(row[0]), int(row[1]), int(row[2] or 0)
-
-
-def _is_constant(column: list[Any]) -> bool:
-    """True when all values are one and the same. Not for floats, where equal ones may differ (0.0 and -0.0)."""
-    first = column[0]
-    if first is None or isinstance(first, float) or first != column[-1] or len(column) == 1:
-        return False
-    return column.count(first) == len(column)
 
 
 def _made(path: Path) -> BinaryIO:
