@@ -109,7 +109,7 @@ def main() -> None:
         engine._writer = TimedConnection(raw, watch)  # type: ignore[assignment]
         engine._inlets = engine_module._Inlets(engine._writer)  # type: ignore[arg-type]
         engine._settler.wake = lambda: None  # type: ignore[method-assign]
-        settle = watch.timed(engine._settle_groups, "join what is settled")
+        settle = watch.timed(engine._settle_group, "join what is settled")
         writer = Writer(engine, pricer.price, max_spans=args.spans_a_commit, margin_ns=3_600 * SECOND)
         write = watch.timed(writer._write, "decide, join batches, answer")
         waiting: list[Work] = []

@@ -79,9 +79,6 @@ _JOURNALLED_TABLES = re.compile("spans|rejections", re.IGNORECASE)
 """What a statement names that sees something of what is journalled. Those of keys and projects, which are asked about every
 second, do not wait for it."""
 
-MOST_GROUPS = 4
-"""Row groups that are settled at once."""
-
 _AFTER_FAILURE_S = 1.0
 
 _MAX_CONSTANTS, _MOST_REPEATED_BYTES = 128, 32
@@ -143,7 +140,9 @@ class DuckDBEngine(Engine):
         self._writer: duckdb.DuckDBPyConnection | None = None
         self._journal = Journal(self.path, journal_spans)
         self._group_spans = group_spans
-        self._settler = _Settler(self._settle_groups)
+        self._settler = _Settler(self._settle_group)
+        self._askers: set[int] = set()
+        """Threads that wait for everything to be settled: the settler gives way to them."""
         self._write_lock = threading.Lock()
         self._change_lock = threading.Lock()
         self._turn_of = 0  # thread that has the turn
@@ -363,6 +362,7 @@ class DuckDBEngine(Engine):
     def settle(self) -> None:
         if not self._journal.pending or self._turn_of == threading.get_ident():
             return
+        self._askers.add(threading.get_ident())
         try:
             try:
                 self._settle_all()
@@ -372,6 +372,8 @@ class DuckDBEngine(Engine):
                 self._settle_all()  # a new database may well take it
         except (duckdb.Error, StoreError, OSError) as error:
             raise StoreUnavailable(f"what was committed last cannot be shown: {_first_line(error)}") from error
+        finally:
+            self._askers.discard(threading.get_ident())
 
     def _settle_all(self) -> None:
         if self._broken:
@@ -380,23 +382,23 @@ class DuckDBEngine(Engine):
         with self._changing():
             self._settle()
 
-    def _settle_groups(self) -> bool:
-        """Settles whole row groups; False when less than one is pending."""
-        if self.journal.pending_spans < self._group_spans:
+    def _settle_group(self) -> bool:
+        """Settles a row group; False when less is pending, or when somebody waits to settle everything."""
+        if self._askers or self.journal.pending_spans < self._group_spans:
             return False
         if self._broken:
             with self._turn():
                 pass
         with self._changing():
-            groups = self.journal.pending_spans // self._group_spans
-            self._settle(min(groups, MOST_GROUPS) * self._group_spans)
+            if self.journal.pending_spans >= self._group_spans:
+                self._settle(self._group_spans)
         return True
 
     def _settle(self, spans: int | None = None) -> None:
         """Brings what is pending into the database, or the first so many spans of it, for whoever may change the database. When
         that fails it stays pending."""
         journal = self._journal
-        if spans == 0 or (not journal.pending and not journal.failed):
+        if not journal.pending and not journal.failed:
             return
         due = journal.due(spans)
         with duckdb_probing.statement(), self._transaction() as tables:
