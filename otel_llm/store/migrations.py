@@ -5,7 +5,8 @@ ours: we never write into a stranger's file.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from typing import Final
 
 import sqlalchemy as sa
 
@@ -34,11 +35,19 @@ STEPS: dict[int, Step] = {
 """Version -> the step that leads to it from the one before. A new store has the newest version at once."""
 
 
-def migrate(engine: sa.Engine, where: str, create: Create = _create) -> None:
+PATIENCE_S: Final = 10.0
+"""How long tables without a version may be those that another process is just making."""
+
+
+def migrate(engine: sa.Engine, where: str, create: Create = _create, made_one_by_one: Collection[str] = ()) -> None:
     """Brings a store to the current version; ``create`` makes the tables that are missing.
 
+    ``made_one_by_one`` names the tables of an engine that shows each as soon as it is made: another process may be at it.
     Raises StoreMismatch for a foreign database or one of a newer program.
     """
+    deadline = time.monotonic() + PATIENCE_S
+    while _being_made(engine, made_one_by_one) and time.monotonic() < deadline:
+        time.sleep(0.05)
     with engine.begin() as connection:
         tables = set(sa.inspect(connection).get_table_names())
         if schema.schema_versions.name not in tables:
@@ -51,7 +60,11 @@ def migrate(engine: sa.Engine, where: str, create: Create = _create) -> None:
             _mark(connection, schema.SCHEMA_VERSION)
             return
         version = connection.execute(sa.select(sa.func.max(schema.schema_versions.c.version))).scalar()
-        current = int(version or 0)
+        if not version:  # whoever made the tables ended before it could say which they are
+            create(connection)
+            _mark(connection, schema.SCHEMA_VERSION)
+            return
+        current = int(version)
         if current > schema.SCHEMA_VERSION:
             raise StoreMismatch(
                 f"{where} has schema version {current}, this program knows {schema.SCHEMA_VERSION}: it was written by a newer "
@@ -60,6 +73,19 @@ def migrate(engine: sa.Engine, where: str, create: Create = _create) -> None:
         for step in range(current + 1, schema.SCHEMA_VERSION + 1):
             STEPS[step](connection, create)
             _mark(connection, step)
+
+
+def _being_made(engine: sa.Engine, made_one_by_one: Collection[str]) -> bool:
+    """True when there are some of our tables, and no version yet."""
+    if not made_one_by_one:
+        return False
+    with engine.begin() as connection:
+        tables = set(sa.inspect(connection).get_table_names())
+        if not tables or not tables <= set(made_one_by_one):
+            return False
+        if schema.schema_versions.name not in tables:
+            return True
+        return not connection.execute(sa.select(sa.func.max(schema.schema_versions.c.version))).scalar()
 
 
 def _mark(connection: sa.Connection, version: int) -> None:

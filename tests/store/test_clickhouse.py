@@ -1,18 +1,21 @@
 """What is ClickHouse's own: versions, calls that are repeated, partitions, the DDL of a cluster."""
 
 import json
+import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from hypothesis import given
 from hypothesis import strategies as st
 
 from otel_llm.config import Settings
-from otel_llm.errors import StoreError, StoreUnavailable
+from otel_llm.errors import StoreError, StoreMismatch, StoreUnavailable
 from otel_llm.spans import Rejection, SlimSpan
-from otel_llm.store import schema
+from otel_llm.store import migrations, schema
 from otel_llm.store.engines.base import Change, Engine
 from otel_llm.store.open import open_engine
 
@@ -211,3 +214,45 @@ def test_over_http_inserts_whose_answers_are_lost_are_made_again_and_nothing_is_
     assert len(stored(engine)) == 2
     assert count(engine, schema.rejections) == 2
     engine.close()
+
+
+def test_a_store_that_another_process_is_just_making_is_waited_for(
+    new_clickhouse: Callable[[], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url, making, go_on = new_clickhouse(), threading.Event(), threading.Event()
+    statements = list(ddl.statements(None))
+
+    def slowly(_: str | None) -> Iterator[str]:
+        yield from statements[:2]
+        making.set()
+        assert go_on.wait(30)
+        yield from statements[2:]
+
+    monkeypatch.setattr(ddl, "statements", slowly)
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(open_engine, url, Settings())
+        assert making.wait(30)
+        second = pool.submit(open_engine, url, Settings())
+        with pytest.raises(TimeoutError):
+            second.result(0.5)
+        go_on.set()
+        for opened in (first.result(30), second.result(30)):
+            opened.close()
+
+
+@pytest.mark.parametrize("made", [2, 99], ids=["some tables", "all tables and no version"])
+def test_tables_without_a_version_that_nobody_goes_on_with(
+    new_clickhouse: Callable[[], str], monkeypatch: pytest.MonkeyPatch, made: int
+) -> None:
+    monkeypatch.setattr(migrations, "PATIENCE_S", 0.2)
+    url = new_clickhouse()
+    with sa.create_engine(url, poolclass=sa.NullPool).connect() as connection:
+        for statement in list(ddl.statements(None))[:made]:
+            connection.exec_driver_sql(statement)
+    if made == 2:
+        with pytest.raises(StoreMismatch, match="tables that are not ours"):
+            open_engine(url, Settings())
+    else:
+        engine = open_engine(url, Settings())
+        assert commit(engine, span()) == 0
+        engine.close()

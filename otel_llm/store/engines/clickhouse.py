@@ -91,7 +91,7 @@ class ClickHouseEngine(Engine):
         self.sql = sa.create_engine(self.url, pool_size=8, max_overflow=24, creator=self._connect)
         self.sql.dialect.colspecs = {sa.LargeBinary: _Bytes, sqltypes._Binary: _Bytes}
         try:
-            migrations.migrate(self.sql, f"the {self.where}", self._create)
+            migrations.migrate(self.sql, f"the {self.where}", self._create, ddl.table_names(self._cluster))
         except (ClickHouseError, sa.exc.DBAPIError) as error:
             self.close()
             raise StoreError(f"cannot open the {self.where}: {_first_line(getattr(error, 'orig', None) or error)}") from error

@@ -161,6 +161,11 @@ def local_name(name: str, cluster: str | None) -> str:
     return f"{name}_local" if cluster and name in _SHARDED_BY else name
 
 
+def table_names(cluster: str | None) -> frozenset[str]:
+    """The tables of a store, those that hold the rows on one server among them."""
+    return frozenset(each for name in schema.metadata.tables for each in (name, local_name(name, cluster)))
+
+
 def statements(cluster: str | None) -> Iterator[str]:
     """The DDL of a new store; each statement may be run again."""
     for table in schema.metadata.tables.values():
