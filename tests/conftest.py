@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import settings
 
+from tests.effort import THOROUGH
 from tests.engines import clickhouse_folder, clickhouse_http, new_clickhouse, new_postgresql, postgresql_server
 from tests.logs import logging_undone
 
@@ -15,6 +16,7 @@ MOST_WORKERS = 4
 
 # Machines are shared: a time limit for one example says more about the neighbours than about the code.
 settings.register_profile("shared", deadline=None)
+settings.register_profile(THOROUGH, deadline=None)
 settings.load_profile("shared")
 
 

@@ -76,18 +76,22 @@ def clickhouse_http(clickhouse_folder: Path) -> "Iterator[ClickHouseHTTP]":
 
 
 @pytest.fixture(scope="session")
-def new_clickhouse(clickhouse_folder: Path) -> Callable[[], str]:
-    """Makes an empty database of the ClickHouse engine in this process (chDB) and gives its URL."""
+def new_clickhouse(clickhouse_folder: Path) -> Iterator[Callable[[], str]]:
+    """Makes an empty database of the ClickHouse engine in this process (chDB) and gives its URL.
+
+    One connection stays open: without any, the engine would end and start anew for each store, ever slower as it loads all
+    that is in its folder, and leave some fifteen threads behind each time.
+    """
     path = clickhouse_folder
     admin = sa.create_engine(f"clickhousedb:///?interface=chdb&path={path}", poolclass=sa.NullPool)
+    with admin.connect() as connection:
 
-    def make() -> str:
-        name = f"store{next(_databases)}"
-        with admin.connect() as connection:
+        def make() -> str:
+            name = f"store{next(_databases)}"
             connection.exec_driver_sql(f"CREATE DATABASE {name}")
-        return f"clickhousedb:///{name}?interface=chdb&path={path}"
+            return f"clickhousedb:///{name}?interface=chdb&path={path}"
 
-    return make
+        yield make
 
 
 def url_of(request: pytest.FixtureRequest, name: str, tmp_path: Path) -> str:

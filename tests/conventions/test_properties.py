@@ -16,6 +16,7 @@ from otel_llm.conventions.replay import request_of
 from otel_llm.conventions.wire import TraceRequest
 from otel_llm.spans import FIELDS
 from tests.conventions.otlp import NOW_NS, extract, request, span
+from tests.effort import examples
 
 KEYS = sorted({source.key.split("#")[0] for dialect in DIALECTS for source in dialect.sources})
 TOKEN_KEYS = [key for key in KEYS if "token" in key.lower()]
@@ -71,7 +72,7 @@ def test_parts_of_usage_never_exceed_their_whole(usage: dict[str, Any], scope: s
         assert found[name] is None or 0 <= found[name] < 2**63
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300, 80), deadline=None)
 @given(
     attributes,
     attributes,
@@ -107,7 +108,7 @@ def _fits(kind: str, value: Any) -> None:
         assert -(2**63) <= value < 2**63
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200, 80), deadline=None)
 @given(attributes, st.sampled_from(SCOPES), st.randoms(use_true_random=False))
 @example({"user.id": "a", "user.id\x00": "b"}, "", SWAPPING)
 @example({"user.id\x00": "a", "\x00user.id": "b"}, "", SWAPPING)
@@ -128,7 +129,7 @@ def test_the_order_of_attributes_never_changes_the_result(sent: dict[str, Any], 
                 assert one[name] == other[name], name
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200, 60), deadline=None)
 @given(attributes, attributes, st.sampled_from(SCOPES))
 def test_a_stored_row_extracts_to_itself(sent: dict[str, Any], resource: dict[str, Any], scope: str) -> None:
     extraction = extract(request(span(sent, events=[("e", 0.2, {"k": "v"})]), scope=scope, resource=resource))
@@ -153,7 +154,7 @@ def test_a_request_of_broken_attributes_never_raises(body: bytes) -> None:
     assert len(extraction.batch) + extraction.ignored.total() == 1
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100, 30), deadline=None)
 @given(st.lists(st.tuples(attributes, st.sampled_from(SCOPES)), max_size=4))
 def test_both_message_classes_give_the_same_rows(spans: list[tuple[dict[str, Any], str]]) -> None:
     message = ExportTraceServiceRequest()

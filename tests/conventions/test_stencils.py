@@ -24,6 +24,7 @@ from otel_llm.conventions.wire import trace_request
 from tests.conventions.corpus import SCENARIOS, Scenario
 from tests.conventions.otlp import NOW_NS, request, span
 from tests.conventions.test_properties import KEYS, SCOPES
+from tests.effort import examples
 
 POLICIES = [ContentPolicy(), ContentPolicy(redact=True, redact_keys=("app.*",)), ContentPolicy(redact=True, user_secret=b"s")]
 ODD_TEXTS = [
@@ -139,7 +140,7 @@ def test_variations_of_captured_spans(scenario: Scenario) -> None:
 values = st.sampled_from(ODD_TEXTS) | st.text(max_size=8) | st.integers(0, 5000) | st.floats(0, 10) | st.booleans()
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150, 40), deadline=None)
 @given(
     st.dictionaries(st.sampled_from(KEYS) | st.text(max_size=12), values, min_size=1, max_size=14),
     st.dictionaries(st.sampled_from(KEYS), values, max_size=4),

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from otel_llm.conventions.counting import decide
 from otel_llm.spans import SlimSpan
+from tests.effort import examples
 
 from .reference import judge
 
@@ -50,7 +51,7 @@ def some_spans(draw: st.DrawFn) -> list[SlimSpan]:
     return spans
 
 
-@settings(max_examples=800, deadline=None)
+@settings(max_examples=examples(800, 250), deadline=None)
 @given(some_spans(), st.randoms(use_true_random=False))
 def test_decisions_equal_the_plain_reference_in_any_order(spans: list[SlimSpan], shuffle: random.Random) -> None:
     decisions = decide(spans)
@@ -61,7 +62,7 @@ def test_decisions_equal_the_plain_reference_in_any_order(spans: list[SlimSpan],
     assert decide(shuffled) == decisions
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300, 120), deadline=None)
 @given(some_spans())
 def test_every_record_is_counted_or_stands_behind_exactly_one_that_is(spans: list[SlimSpan]) -> None:
     decisions = decide(spans)
@@ -77,7 +78,7 @@ def test_every_record_is_counted_or_stands_behind_exactly_one_that_is(spans: lis
             assert decision.suppressed_by[0] == key[0], "never another project"
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300, 120), deadline=None)
 @given(some_spans(), st.randoms(use_true_random=False))
 def test_values_taken_over_earlier_change_nothing(spans: list[SlimSpan], pick: random.Random) -> None:
     def stored(span: SlimSpan) -> SlimSpan:
@@ -96,7 +97,7 @@ def test_values_taken_over_earlier_change_nothing(spans: list[SlimSpan], pick: r
     assert decide([stored(span) for span in spans]) == decide(spans)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300, 120), deadline=None)
 @given(some_spans(), some_spans())
 def test_traces_that_share_no_response_id_decide_alone(some: list[SlimSpan], others: list[SlimSpan]) -> None:
     apart = [
@@ -106,7 +107,7 @@ def test_traces_that_share_no_response_id_decide_alone(some: list[SlimSpan], oth
     assert decide([*some, *apart]) == decide(some) | decide(apart)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300, 120), deadline=None)
 @given(some_spans(), st.data())
 def test_the_order_of_donors_changes_only_with_a_decision(spans: list[SlimSpan], data: st.DataObject) -> None:
     """The store takes over anew only where a decision changed, so a late span must not reorder donors silently."""

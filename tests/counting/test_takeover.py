@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from otel_llm.conventions.takeover import restore, takeover
 from otel_llm.spans import FIELD_NAMES, FILLABLE
+from tests.effort import examples
 
 SECOND = 10**9
 
@@ -144,7 +145,7 @@ def consistent_rows(draw: st.DrawFn) -> dict[str, Any]:
     return row(**values)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=examples(400, 120), deadline=None)
 @given(consistent_rows(), st.lists(consistent_rows(), max_size=4))
 def test_a_record_stays_consistent_whatever_it_takes_over(keeper: dict[str, Any], donors: list[dict[str, Any]]) -> None:
     own = dict(keeper)

@@ -9,11 +9,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from otel_llm.otlp.signals import SignalName
+from tests.effort import examples
 from tests.fuzz.ingest_path import IngestPath, check_request
 from tests.fuzz.requests import LOGS, METRICS, TRACES, to_json
 
 REQUESTS: dict[SignalName, st.SearchStrategy[Any]] = {"traces": TRACES, "logs": LOGS, "metrics": METRICS}
-THOROUGH = settings(
+ANY_PACE = settings(
     deadline=None, database=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
 
@@ -26,25 +27,25 @@ def ingest_path() -> Iterator[IngestPath]:
 
 
 @given(message=TRACES, capture=st.booleans())
-@settings(THOROUGH, max_examples=250)
+@settings(ANY_PACE, max_examples=examples(250, 60))
 def test_spans_of_any_shape(ingest_path: IngestPath, message: Any, capture: bool) -> None:
     check_request(ingest_path, "traces", message.SerializeToString(), "protobuf", capture=capture)
 
 
 @given(message=LOGS)
-@settings(THOROUGH, max_examples=80)
+@settings(ANY_PACE, max_examples=examples(80, 25))
 def test_log_records_of_any_shape(ingest_path: IngestPath, message: Any) -> None:
     check_request(ingest_path, "logs", message.SerializeToString(), "protobuf")
 
 
 @given(message=METRICS)
-@settings(THOROUGH, max_examples=60)
+@settings(ANY_PACE, max_examples=examples(60, 20))
 def test_data_points_of_any_shape(ingest_path: IngestPath, message: Any) -> None:
     check_request(ingest_path, "metrics", message.SerializeToString(), "protobuf")
 
 
 @given(message=st.one_of(TRACES.map(lambda made: ("traces", made)), LOGS.map(lambda made: ("logs", made))))
-@settings(THOROUGH, max_examples=60)
+@settings(ANY_PACE, max_examples=examples(60, 20))
 def test_requests_in_json(ingest_path: IngestPath, message: tuple[SignalName, Any]) -> None:
     signal, made = message
     check_request(ingest_path, signal, to_json(made), "json")
@@ -52,7 +53,7 @@ def test_requests_in_json(ingest_path: IngestPath, message: tuple[SignalName, An
 
 @pytest.mark.parametrize("signal", list(REQUESTS))
 @given(data=st.data())
-@settings(THOROUGH, max_examples=50)
+@settings(ANY_PACE, max_examples=examples(50, 15))
 def test_requests_with_broken_bytes(ingest_path: IngestPath, signal: SignalName, data: st.DataObject) -> None:
     body = bytearray(data.draw(REQUESTS[signal]).SerializeToString())
     chance = random.Random(data.draw(st.integers(0, 2**32)))
@@ -63,7 +64,7 @@ def test_requests_with_broken_bytes(ingest_path: IngestPath, signal: SignalName,
 
 
 @given(first=TRACES, second=TRACES, logs=LOGS)
-@settings(THOROUGH, max_examples=60)
+@settings(ANY_PACE, max_examples=examples(60, 20))
 def test_requests_that_share_spans(ingest_path: IngestPath, first: Any, second: Any, logs: Any) -> None:
     """Counted over several requests into one project: rows are what was stored, however copies and families are split."""
     project = ingest_path.project()

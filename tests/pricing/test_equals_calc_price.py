@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from otel_llm.pricing import Pricer
+from tests.effort import examples
 
 from .calls import cost
 
@@ -62,7 +63,7 @@ def same(left: float | None, right: float | None) -> bool:
     return math.isclose(left, right, rel_tol=1e-12, abs_tol=1e-18)
 
 
-@settings(max_examples=800, deadline=None)
+@settings(max_examples=examples(800, 250), deadline=None)
 @given(
     st.sampled_from(MODELS),
     usages(),

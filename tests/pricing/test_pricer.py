@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from otel_llm.pricing import Pricer
 from otel_llm.spans import SpanBatch
+from tests.effort import examples
 
 from .calls import call, cost, ns, priced, source
 
@@ -153,7 +154,7 @@ COUNT = st.none() | st.integers(0, 2**63 - 1)
 TEXT = st.none() | st.text(max_size=40) | st.sampled_from(["openai", "gpt-4o", "aws.bedrock", "a/b/c", "us.anthropic."])
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=examples(500, 150), deadline=None)
 @given(
     st.fixed_dictionaries(
         {

@@ -71,13 +71,16 @@ OPERATIONS = [
 """Bad requests are made where there is something to get wrong."""
 
 
+@pytest.fixture(scope="module")
+def described(described_server: QueryServer) -> Any:
+    """What that server says of itself, read once."""
+    return schemathesis.openapi.from_wsgi("/openapi.json", described_server.app)
+
+
 @pytest.mark.parametrize(("method", "path", "mode"), OPERATIONS)
-def test_answers_are_what_the_description_says(
-    described_server: QueryServer, method: str, path: str, mode: GenerationMode
-) -> None:
+def test_answers_are_what_the_description_says(described: Any, method: str, path: str, mode: GenerationMode) -> None:
     """Generated requests, good and bad: documented statuses, headers and bodies only, never a 5xx."""
-    schema = schemathesis.openapi.from_wsgi("/openapi.json", described_server.app)
-    operation = schema[path][method]
+    operation = described[path][method]
 
     @given(case=operation.as_strategy(generation_mode=mode))
     @settings(max_examples=10, deadline=None, database=None, suppress_health_check=list(HealthCheck))

@@ -20,6 +20,7 @@ from otel_llm.collector import Collector
 from otel_llm.config import Settings
 from otel_llm.otlp.signals import SIGNALS
 from receiver.server import Receiver
+from tests.effort import examples
 from tests.otlp.test_json import JSON, fields_of
 
 from .requests import traces
@@ -83,7 +84,7 @@ def nothing_unforeseen(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
     assert [record.getMessage() for record in caplog.records if record.levelno >= logging.ERROR] == []
 
 
-fuzzed = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+fuzzed = settings(max_examples=examples(60, 25), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @fuzzed

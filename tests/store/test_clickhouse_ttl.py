@@ -24,6 +24,7 @@ from .test_retention import point, write
 pytest.importorskip("clickhouse_connect", reason="clickhouse-connect is not installed (pip install 'otel-llm[clickhouse]')")
 from otel_llm.store.engines import clickhouse_schema as ddl
 from otel_llm.store.engines.clickhouse import ClickHouseEngine, _Care
+from tests.effort import examples
 
 HOUR = 3_600 * SECOND
 DAY = 24 * HOUR
@@ -126,7 +127,7 @@ def test_without_a_general_age_other_projects_keep_everything(clickhouse: ClickH
     assert left(clickhouse, "other") == [[0, END_OF_TIME]] * 4
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(40, 20), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     at=st.integers(-(2**63), END_OF_TIME) | st.sampled_from([-(2**63), -1, 0, HOUR - 1, HOUR, 2**32 * SECOND, END_OF_TIME]),
     age=st.floats(1e-3, 200 * 365 * 86_400),

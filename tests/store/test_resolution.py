@@ -14,6 +14,7 @@ from otel_llm.store import schema
 from otel_llm.store.engines.base import Engine, WriteSession
 from otel_llm.store.engines.duckdb import DuckDBEngine
 from otel_llm.store.resolution import resolve, responses_of
+from tests.effort import examples
 
 from .rows import SECOND, T0, batch, span
 
@@ -167,7 +168,7 @@ def arrivals(draw: st.DrawFn) -> tuple[list[dict[str, Any]], list[list[dict[str,
     return rows, [each for each in commits if each]
 
 
-EXAMPLES = {"duckdb": 150, "postgresql": 150, "clickhousedb": 25}
+EXAMPLES = {"duckdb": examples(150, 60), "postgresql": examples(150, 50), "clickhousedb": examples(25, 10)}
 """How often the property is tried: a commit on the embedded ClickHouse takes 15 ms."""
 
 
@@ -206,7 +207,7 @@ def forgetful_engine() -> Iterator[Engine]:
     engine.close()
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(60, 25), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(arrivals(), st.lists(st.integers(-400, 400), min_size=3, max_size=3))
 def test_clocks_that_jump_by_hours_and_a_short_memory_change_nothing(
     forgetful_engine: Engine, case: tuple[list[dict[str, Any]], list[list[dict[str, Any]]]], jumps: list[int]

@@ -4,6 +4,7 @@ import json
 import re
 from pathlib import Path
 
+import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.query_api.call_rows import call
@@ -11,6 +12,12 @@ from tests.query_api.conftest import QueryServer
 
 DASHBOARD = Path(__file__).parents[2] / "docs" / "grafana" / "otel-llm.json"
 _SELECTOR = re.compile(r"(otel_llm_\w+)(?:\{([^}]*)\})?")
+
+
+@pytest.fixture
+def v1_server(own_v1_server: QueryServer) -> QueryServer:
+    """A server of its own for each test, as counters are what is tested."""
+    return own_v1_server
 
 
 def test_every_metric_of_the_dashboard_is_served(v1_server: QueryServer) -> None:

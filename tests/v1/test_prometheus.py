@@ -11,6 +11,12 @@ from tests.query_api.conftest import QueryServer
 Samples = dict[tuple[str, tuple[tuple[str, str], ...]], float]
 
 
+@pytest.fixture
+def v1_server(own_v1_server: QueryServer) -> QueryServer:
+    """A server of its own for each test, as counters are what is tested."""
+    return own_v1_server
+
+
 def samples(server: QueryServer) -> Samples:
     response = server.client.get("/metrics")
     assert response.status_code == 200
