@@ -60,7 +60,7 @@ class Door:
     """Authentication and authorisation of one server, and the way to its keys, projects and audit log."""
 
     def __init__(self, engine: Engine, settings: Settings, clock: Callable[[], int] = time.time_ns) -> None:
-        self.register = Register(engine.sql, clock)
+        self.register = Register(engine.small_tables, clock)
         self._clock = clock
         self._loopback = is_loopback(settings.host)
         self._origins = frozenset(settings.cors_origins)

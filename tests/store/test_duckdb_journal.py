@@ -6,6 +6,7 @@ import resource
 import shutil
 import threading
 import time
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -524,7 +525,8 @@ def test_a_store_of_an_earlier_version_gets_its_journal(tmp_path: Path) -> None:
 def test_an_entry_that_this_version_cannot_read_is_not_passed_over(engine: DuckDBEngine, tmp_path: Path) -> None:
     draft = engine._journal.draft(Change(insert=batch(span())))
     assert draft is not None
-    engine._journal.append(draft._replace(entry=draft.entry.replace(b"trace_id", b"trace_ID")))
+    engine._journal.reserve(draft)
+    engine._journal.append(draft._replace(entry=draft.entry.replace(b"trace_id", b"trace_ID")), 0)
     folder = tmp_path / "copy"
     shutil.copytree(Path(engine.path).parent, folder)
     again = DuckDBEngine(str(folder / "store.duckdb"))
@@ -912,7 +914,7 @@ def test_what_is_pending_across_the_end_of_the_journal_is_found_in_order(
     due = engine._journal.due(2)
     with engine._changing():
         engine._settle(2)
-    assert due.insert.size == 2
+    assert due.change.insert.size == 2
     commit(engine, span(span_id=5, attributes=text))
     assert [entry.start > 0 for entry in engine._journal.pending] == [True, True, False], "the last one is at the start"
     again = crashed()
@@ -944,13 +946,138 @@ def test_a_commit_that_the_journal_cannot_grow_for_goes_into_the_database(
     assert spans(engine) == 4
 
 
-def test_statements_about_keys_do_not_wait_for_what_is_pending(engine: DuckDBEngine) -> None:
+def test_who_asks_of_keys_alone_does_not_wait_for_what_is_pending(engine: DuckDBEngine) -> None:
+    commit(engine, span())
+    with engine.small_tables.connect() as connection:
+        connection.execute(sa.select(schema.keys)).all()
+    assert pending(engine) == 1
+
+
+def test_a_transaction_whose_first_statement_is_of_keys_sees_what_was_committed_before(engine: DuckDBEngine) -> None:
     commit(engine, span())
     with engine.sql.connect() as connection:
         connection.execute(sa.select(schema.keys)).all()
-        assert pending(engine) == 1
-        connection.execute(sa.select(schema.rejections)).all()
-        assert pending(engine) == 0
+        assert connection.execute(COUNT).scalar_one() == 1
+
+
+def half_settled(engine: DuckDBEngine) -> None:
+    """Leaves an entry of which 2,048 rows are in the database."""
+    commit(engine, *many(1, GROUP + 500))
+    settled_until(engine, 500)
+
+
+@pytest.mark.parametrize("lost", ["gone", "damaged", "foreign"])
+def test_the_number_of_a_half_settled_entry_that_is_lost_is_not_given_to_another(
+    busy: DuckDBEngine, crashed: Callable[..., DuckDBEngine], caplog: pytest.LogCaptureFixture, tmp_path: Path, lost: str
+) -> None:
+    half_settled(busy)
+    again = crashed(of=busy)
+    again.close()
+    folder = tmp_path / "lost"
+    with busy._change_lock:
+        shutil.copytree(Path(busy.path).parent, folder)
+    journal = journal_of(folder / "store.duckdb")
+    if lost == "gone":
+        journal.unlink()
+    else:
+        content = bytearray(journal.read_bytes())
+        content[500 if lost == "damaged" else 20] ^= 1
+        journal.write_bytes(content)
+    restored = DuckDBEngine(str(folder / "store.duckdb"), group_spans=GROUP)
+    with caplog.at_level(logging.WARNING):
+        restored.open()
+    assert "journal" in caplog.text
+    assert spans(restored) == GROUP
+    commit(restored, *many(2, 100))
+    commit(restored, *many(3, 3_000))
+    after = crashed(of=restored)
+    assert spans(after) == GROUP + 3_100
+    assert spans(restored) == GROUP + 3_100
+    restored.close()
+
+
+def test_what_somebody_sends_is_never_taken_for_an_entry(
+    engine: DuckDBEngine, crashed: Callable[..., DuckDBEngine], caplog: pytest.LogCaptureFixture
+) -> None:
+    rest = (0).to_bytes(4, "little") + b"some other store" + (9).to_bytes(8, "little")
+    magic, number = b"\x93olj", 0
+    while True:  # a header whose checksum is right and that is valid UTF-8 in an attribute
+        rest = rest[:20] + number.to_bytes(4, "little") + bytes(4)
+        header = magic + zlib.crc32(rest).to_bytes(4, "little") + rest
+        number += 1
+        try:
+            text = (b"\xc3" + header).decode()
+        except UnicodeDecodeError:
+            continue
+        break
+    commit(engine, span(span_id=1, attributes="x" * 1_000 + text + "y" * 1_000))
+    engine.settle()
+    commit(engine, span(span_id=2))
+    with caplog.at_level(logging.WARNING):
+        assert spans(crashed()) == 2
+    assert not caplog.records
+
+
+def test_a_settler_that_cannot_be_started_costs_nothing(
+    busy: DuckDBEngine, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def no_more(*_: object) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", no_more)
+        assert commit(busy, *many(1, 3_000)) == 0
+        assert commit(busy, *many(1, 3_000)) == 3_000
+    assert "no thread to settle" in caplog.text
+    commit(busy, *many(2, 3_000))
+    settled_until(busy, GROUP)
+    assert spans(busy) == 6_000
+
+
+def test_a_store_is_closed_while_it_is_settled_and_opened_again(busy: DuckDBEngine) -> None:
+    for trace in range(1, 4):
+        commit(busy, *many(trace, 3_000))
+        busy.close()
+        busy.open()
+    assert spans(busy) == 9_000
+
+
+def test_a_commit_whose_database_was_given_up_by_another_thread_goes_into_the_next_one(engine: DuckDBEngine) -> None:
+    calls = []
+
+    def asks(session: WriteSession) -> int:
+        calls.append(1)
+        if len(calls) == 1:
+            engine._give_up()
+        return session.fetch([("default", (1).to_bytes(16, "big"), (1).to_bytes(8, "big"))], T0, T0).size
+
+    commit(engine, span(span_id=1))
+    assert engine.commit([("default", (1).to_bytes(16, "big"))], (), asks) == 1
+    assert len(calls) == 2
+
+
+def test_a_reader_that_gives_the_database_up_while_it_is_opened_anew_stops_nothing(
+    engine: DuckDBEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commit(engine, span(span_id=1))
+    engine._give_up()
+    connect = duckdb.connect
+
+    def meanwhile(*arguments: Any, **options: Any) -> duckdb.DuckDBPyConnection:
+        connection = connect(*arguments, **options)
+        engine._broken = True
+        return connection
+
+    monkeypatch.setattr(duckdb, "connect", meanwhile)
+    done = threading.Event()
+
+    def work() -> None:
+        commit(engine, span(span_id=2))
+        done.set()
+
+    threading.Thread(target=work, daemon=True).start()
+    assert done.wait(20), "it waits for itself"
+    assert spans(engine) == 2
 
 
 def test_readers_and_commits_and_the_settler_together_lose_and_double_nothing(

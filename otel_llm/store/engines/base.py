@@ -199,6 +199,11 @@ class Engine(ABC):
     """Reads, and writes of the small tables (keys, projects, audit)."""
 
     @property
+    def small_tables(self) -> sa.Engine:
+        """:attr:`sql` for who asks of keys, projects and audit only: it need not show the spans that were committed last."""
+        return self.sql
+
+    @property
     def journal(self) -> JournalStatistics | None:
         """Numbers of the journal; None on an engine without one."""
         return None

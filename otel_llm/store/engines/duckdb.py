@@ -14,9 +14,7 @@ recent; and the one of whoever *changes* the database, by settling or otherwise.
 
 import logging
 import os
-import re
 import threading
-import time
 import weakref
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
@@ -75,9 +73,8 @@ RECALLED_SPANS = 100_000
 
 Result = TypeVar("Result")
 
-_JOURNALLED_TABLES = re.compile("spans|rejections", re.IGNORECASE)
-"""What a statement names that sees something of what is journalled. Those of keys and projects, which are asked about every
-second, do not wait for it."""
+_SMALL_TABLES = "otel_llm_small_tables"
+"""Option of connections that do not wait for what is journalled."""
 
 _AFTER_FAILURE_S = 1.0
 
@@ -153,7 +150,8 @@ class DuckDBEngine(Engine):
     # -- life
     def open(self) -> None:
         try:
-            self._open()
+            with self._write_lock, self._change_lock:
+                self._open()
         except BaseException as error:
             self._journal.close()
             if isinstance(error, (duckdb.Error, sa.exc.DBAPIError, OSError)):  # a full disk
@@ -161,31 +159,35 @@ class DuckDBEngine(Engine):
             raise
 
     def _open(self) -> None:
+        """Opens the database, for whoever has both locks. Nobody else sees it before all is done."""
         self._journal.claim()
         try:
-            self._base = duckdb.connect(self.path or ":memory:", config=self._config)
+            base = duckdb.connect(self.path or ":memory:", config=self._config)
         except duckdb.IOException as error:
             raise self._explained(error) from error
         except (duckdb.CatalogException, duckdb.SerializationException, duckdb.InvalidInputException) as error:
             raise StoreMismatch(f"{self.path} cannot be read as a DuckDB database: {_first_line(error)}") from error
         duckdb_probing.install()
         try:
-            migrations.migrate(self.sql, self.path or "the in-memory store")
+            alone = sa.create_engine("duckdb://", creator=lambda: ConnectionWrapper(base.cursor()), poolclass=sa.NullPool)
+            with duckdb_probing.statement():
+                migrations.migrate(alone, self.path or "the in-memory store")
             if self.path:
-                self._attach(self._base)
-            self._writer = self._base.cursor()
+                self._attach(base)
+            self._writer = base.cursor()
             self._inlets = _Inlets(self._writer)
             self._journal.load(self._writer)
             self._settle()
             self._memory = None
+            self._base = base
         except BaseException:
             self._close()
+            base.close()
             raise
 
     def _attach(self, base: duckdb.DuckDBPyConnection) -> None:
         """Attaches the file anew, under its own name, in the format that we want: connecting has no option for it. The instance
         stays the one that DuckDB knows by the path, so that others in this process share it."""
-        self.sql.dispose()
         (name,) = base.execute("SELECT current_database()").fetchone() or ("",)
         name, path = '"' + name.replace('"', '""') + '"', self.path.replace("'", "''")
         base.execute("ATTACH ':memory:' AS otel_llm_meanwhile; USE otel_llm_meanwhile")
@@ -194,6 +196,8 @@ class DuckDBEngine(Engine):
             base.execute(f"ATTACH '{path}' AS {name} (ROW_GROUP_SIZE {self._group_spans}, STORAGE_VERSION '{STORAGE_VERSION}')")
         except duckdb.IOException as error:
             raise self._explained(error) from error
+        except duckdb.BinderException as error:
+            raise StoreBusy(f"{self.path} is in use in this process: somebody has a transaction open on it") from error
         base.execute(f"USE {name}; DETACH otel_llm_meanwhile")
 
     def _reader(self) -> sa.Engine:
@@ -206,9 +210,7 @@ class DuckDBEngine(Engine):
             pool_reset_on_return="rollback",
         )
         # A transaction sees what was committed before its first statement, so this is soon enough.
-        sa.event.listen(
-            sql, "before_cursor_execute", lambda connection, _, statement, *__: self._show_pending(connection, statement)
-        )
+        sa.event.listen(sql, "before_cursor_execute", lambda connection, *_: self._show_pending(connection))
         sa.event.listen(sql, "before_cursor_execute", lambda *_: duckdb_probing.begin())
         sa.event.listen(sql, "after_cursor_execute", lambda *_: duckdb_probing.end())
         sa.event.listen(sql, "handle_error", self._reader_failed)
@@ -217,22 +219,17 @@ class DuckDBEngine(Engine):
     def _reader_failed(self, context: sa.ExceptionContext) -> None:
         """A reader is often the first to meet a database that was invalidated: the next connection opens a new one."""
         duckdb_probing.end()
-        if _invalidates(context.original_exception) and self._invalidated():
-            self._broken = True
-            self.sql.dispose()
+        base = self._base
+        if base is not None and _invalidates(context.original_exception) and _is_invalid(base) and base is self._base:
+            self._give_up()
 
-    def _invalidated(self) -> bool:
-        try:
-            self._connected().cursor().execute("SELECT 1 FROM otel_llm_schema LIMIT 1").fetchone()
-        except duckdb.Error as error:
-            return _invalidates(error)
-        except StoreError:
-            return False  # closed
-        return False
+    @property
+    def small_tables(self) -> sa.Engine:
+        return self.sql.execution_options(**{_SMALL_TABLES: True})
 
-    def _show_pending(self, connection: sa.Connection, statement: str) -> None:
+    def _show_pending(self, connection: sa.Connection) -> None:
         """Before a statement of a reader: what was acknowledged is there for it. Raises StoreUnavailable."""
-        if self._journal.pending and _JOURNALLED_TABLES.search(statement):
+        if self._journal.pending and not connection.get_execution_options().get(_SMALL_TABLES):
             base = self._base
             self.settle()
             if self._base is not base:
@@ -240,7 +237,7 @@ class DuckDBEngine(Engine):
                 raise StoreUnavailable("the database was opened anew, and what was asked of the old one is lost: ask again")
 
     def _connect(self) -> ConnectionWrapper:
-        if self._broken:
+        if self._broken and self._turn_of != threading.get_ident():
             try:
                 with self._alone():
                     pass
@@ -323,12 +320,8 @@ class DuckDBEngine(Engine):
     def _open_anew(self) -> None:
         with self._change_lock:
             self._close()
+            self._open()
             self._broken = False
-            try:
-                self._open()
-            except BaseException:
-                self._broken = True
-                raise
 
     def _give_up(self) -> None:
         self._broken = True
@@ -338,8 +331,10 @@ class DuckDBEngine(Engine):
     def _changing(self) -> Iterator[None]:
         """Between whoever changes the database. It needs no turn, so that commits go on."""
         with self._change_lock:
-            if self._base is None or self._broken:
-                raise StoreUnavailable("the store is closed" if self._base is None else "the database is opened anew")
+            if self._broken:
+                raise _GivenUp("the database was given up by another thread, and is opened anew")
+            if self._base is None:
+                raise StoreUnavailable("the store is closed")
             try:
                 yield
             except duckdb.Error as error:
@@ -366,7 +361,7 @@ class DuckDBEngine(Engine):
         try:
             try:
                 self._settle_all()
-            except duckdb.Error as error:
+            except (duckdb.Error, _GivenUp) as error:
                 if not _invalidates(error):
                     raise
                 self._settle_all()  # a new database may well take it
@@ -383,12 +378,10 @@ class DuckDBEngine(Engine):
             self._settle()
 
     def _settle_group(self) -> bool:
-        """Settles a row group; False when less is pending, or when somebody waits to settle everything."""
-        if self._askers or self.journal.pending_spans < self._group_spans:
+        """Settles a row group; False when less is pending, when somebody waits to settle everything, or when there is no
+        database that works: whoever needs one opens it."""
+        if self._askers or self._broken or self.journal.pending_spans < self._group_spans:
             return False
-        if self._broken:
-            with self._turn():
-                pass
         with self._changing():
             if self.journal.pending_spans >= self._group_spans:
                 self._settle(self._group_spans)
@@ -402,7 +395,7 @@ class DuckDBEngine(Engine):
             return
         due = journal.due(spans)
         with duckdb_probing.statement(), self._transaction() as tables:
-            tables.write(Change(insert=due.insert, rejections=due.rejections))
+            tables.write(due.change)
             journal.mark(tables.connection, due)
         journal.settled(due)
 
@@ -457,29 +450,30 @@ class DuckDBEngine(Engine):
                 base.execute("SET max_vacuum_tasks = 0")
 
     def close(self) -> None:
-        self._settler.stop()
-        with self._write_lock, self._change_lock:  # after the commit at hand
-            if self._base is not None and not self._broken:
-                try:
-                    self._settle()
-                except Exception as error:  # a full disk: it is in the journal, and comes in when the store is opened again
-                    log.warning("the store is closed with %d commits in its journal: %s", len(self._journal.pending), error)
-            self._broken = False
-            self._close()
-            self._journal.close()
+        with self._write_lock:  # after the commit at hand
+            self._settler.stop()
+            with self._change_lock:
+                if self._base is not None and not self._broken:
+                    try:
+                        self._settle()
+                    except Exception as error:  # a full disk: it is in the journal, and comes in when the store is opened again
+                        log.warning("the store is closed with %d commits in its journal: %s", len(self._journal.pending), error)
+                self._broken = False
+                self._close()
+                self._journal.close()
 
     def _close(self) -> None:
         base, self._base = self._base, None
-        if base is None:
-            return
+        writer, self._writer = self._writer, None
         self.sql.dispose()
-        if self._writer is not None:
-            self._writer.close()
+        if writer is not None:
+            writer.close()
         for raw in list(self._raw.values()):
             with suppress(duckdb.ConnectionException):  # closed already
                 raw.interrupt()  # or closing it would wait for the query that runs
             raw.close()
-        base.close()
+        if base is not None:
+            base.close()
 
     # -- writing
     def commit(
@@ -488,7 +482,7 @@ class DuckDBEngine(Engine):
         # The database may have been invalidated before, by a checkpoint or a reader: a new one may well take the commit.
         try:
             return super().commit(traces, responses, work)
-        except duckdb.Error as error:
+        except (duckdb.Error, _GivenUp) as error:
             if not _invalidates(error):
                 raise
             return super().commit(traces, responses, work)
@@ -509,19 +503,19 @@ class DuckDBEngine(Engine):
             except BaseException:
                 self._broken = True  # a memory without these rows would let them in twice: the next turn makes a new one
                 raise
+            if self.journal.pending_spans >= self._group_spans:
+                self._settler.wake()
 
     def _append(self, draft: Draft) -> None:
-        while not self._journal.has_room(draft):  # the settler has fallen behind, or the file cannot grow
+        while (place := self._journal.reserve(draft)) is None:  # the settler has fallen behind, or the file cannot grow
             with self._changing():
                 if not self._journal.pending:
                     with self._transaction() as tables:
-                        tables.write(Change(insert=draft.insert, rejections=draft.rejections))
+                        tables.write(draft.change)
                     return
-                if not self._journal.has_room(draft):
+                if self._journal.reserve(draft) is None:
                     self._settle()
-        self._journal.append(draft)
-        if self.journal.pending_spans >= self._group_spans:
-            self._settler.wake()
+        self._journal.append(draft, place)
 
     def update_costs(self, updates: Sequence[CostUpdate]) -> int:
         if not updates:
@@ -571,44 +565,47 @@ class DuckDBEngine(Engine):
 
 
 class _Settler:
-    """A thread that settles while there is enough of it; begun when it is needed first."""
+    """A thread that settles while there is enough of it; begun when it is needed first. Woken and stopped by whoever has the
+    turn."""
 
     def __init__(self, settle: Callable[[], bool]) -> None:
         """``settle`` returns False when there was not enough."""
         self._settle = settle
         self._wanted = threading.Event()
-        self._stopping = False
+        self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
 
     def wake(self) -> None:
-        """There may be enough."""
+        """There may be enough. Where no thread can be had, whoever needs room in the journal makes it."""
         if self._thread is None:
-            self._stopping = False
-            self._thread = threading.Thread(target=self._run, name="otel-llm-settler", daemon=True)
-            self._thread.start()
+            thread = threading.Thread(target=self._run, name="otel-llm-settler", daemon=True)
+            try:
+                thread.start()
+            except RuntimeError as error:
+                log.warning("no thread to settle the journal in the background: %s", error)
+                return
+            self._thread = thread
         self._wanted.set()
 
     def stop(self) -> None:
         """Waits for what is being settled. It may be woken again."""
-        thread, self._thread = self._thread, None
-        if thread is not None:
-            self._stopping = True
+        if self._thread is not None:
+            self._stopping.set()
             self._wanted.set()
-            thread.join()
+            self._thread.join()
+            self._thread = None
+            self._stopping.clear()
 
     def _run(self) -> None:
-        while True:
+        while not self._stopping.is_set():
             self._wanted.wait()
             self._wanted.clear()
             try:
-                while not self._stopping and self._settle():
+                while not self._stopping.is_set() and self._settle():
                     pass
             except Exception as error:  # it stays pending; whoever needs room or looks is told
                 log.warning("the journal could not be settled, it stays as it is: %s", _first_line(error))
-                if not self._stopping:
-                    time.sleep(_AFTER_FAILURE_S)
-            if self._stopping:
-                return
+                self._stopping.wait(_AFTER_FAILURE_S)
 
 
 class _Inlet:
@@ -789,7 +786,7 @@ class _DuckDBSession(WriteSession):
             self._begun = self._transaction.enter_context(self._engine._transaction())
             draft, self.draft = self.draft, None
             if draft is not None:  # applied before; now it belongs to this transaction
-                self._begun.write(Change(insert=draft.insert, rejections=draft.rejections))
+                self._begun.write(draft.change)
         return self._begun
 
     def related(
@@ -844,6 +841,22 @@ def _first_line(error: BaseException) -> str:
     return str(error).strip().splitlines()[0]
 
 
-def _invalidates(error: BaseException) -> bool:
-    """True for an error after which DuckDB gives a database up. It has a class for those of the instance, not of one file."""
-    return isinstance(error, duckdb.FatalException) or (isinstance(error, duckdb.Error) and "invalidated" in str(error))
+class _GivenUp(StoreUnavailable):
+    """Another thread has given the database up since this one looked."""
+
+
+def _invalidates(error: BaseException | None) -> bool:
+    """True for an error after which a new database must be opened. DuckDB has a class for those of the instance, not of one
+    file."""
+    return isinstance(error, (duckdb.FatalException, _GivenUp)) or (
+        isinstance(error, duckdb.Error) and "invalidated" in str(error)
+    )
+
+
+def _is_invalid(base: duckdb.DuckDBPyConnection) -> bool:
+    """True when DuckDB has given the database of a connection up; False also when it was closed."""
+    try:
+        base.cursor().execute("SELECT 1 FROM otel_llm_schema LIMIT 1").fetchone()
+    except duckdb.Error as error:
+        return _invalidates(error)
+    return False

@@ -113,8 +113,7 @@ class Pending(NamedTuple):
 class Due(NamedTuple):
     """What is settled together, and how far the journal is settled then."""
 
-    insert: SpanBatch
-    rejections: list[Rejection]
+    change: Change
     sequence: int
     """Number of the last entry that is wholly in DuckDB then."""
     rows: int
@@ -125,8 +124,7 @@ class Draft(NamedTuple):
     """A change on its way into the journal: its entry, with room for the header in front, and what will be inserted later."""
 
     entry: bytearray
-    insert: SpanBatch
-    rejections: list[Rejection]
+    change: Change
 
 
 @dataclass(slots=True)
@@ -137,7 +135,7 @@ class _Found:
     foreign: bool = False
     """It is of another store, or continues one that was further than the database is."""
     missing: int = 0
-    """Entries before its last one that are damaged."""
+    """Entries that should be there and are damaged."""
 
 
 class Journal:
@@ -192,20 +190,26 @@ class Journal:
             pending = [entry for entry in self.pending if entry.sequence > settled]
         else:
             self._sequence, self._position, self._failed = settled, 0, False
-            pending = self._left_behind(settled)
+            # Of an entry that is partly in the database there must be the rest.
+            pending = self._left_behind(settled, settled + bool(rows))
             if pending:
                 log.info("found %d commits in the journal that were not in the database yet", len(pending))
+            if rows and (not pending or pending[0].sequence > settled + 1):  # it is lost: its number must not be another's
+                settled, rows = settled + 1, 0
+                connection.execute("UPDATE otel_llm_journal SET settled = $1, settled_rows = 0", [settled])
         self._hold([entry.after(rows) if entry.sequence == settled + 1 else entry for entry in pending])
         self._settled = settled
         self._sequence = max(self._sequence, settled, *(entry.sequence for entry in pending))
         self._loaded = True
 
-    def _left_behind(self, settled: int) -> list[Pending]:
-        """What the file holds that the database does not; it is put aside when it is not as it should be."""
+    def _left_behind(self, settled: int, last: int) -> list[Pending]:
+        """What the file holds that the database does not, ``last`` at least; it is put aside when it is not as it should be."""
         if self._path is None or not self._path.exists():
+            if last > settled:
+                log.error("the journal %s is gone, and with it some spans of the last commits", self._path)
             return []
         try:
-            found = _read(self._path.read_bytes(), self._store, settled)
+            found = _read(self._path.read_bytes(), self._store, settled, last)
         except msgspec.MsgspecError as error:
             raise StoreMismatch(
                 f"{self._path} was written by another version of otel-llm: open the store with that version once, and close it"
@@ -217,6 +221,8 @@ class Journal:
                 log.warning("the journal beside the database is not its own (or of a later copy of it), it is kept as %s", kept)
             else:
                 shutil.copyfile(self._path, kept)
+                with kept.open("rb+") as copy:
+                    os.fsync(copy.fileno())  # the original is about to be written over
                 log.error(
                     "%d entries of the journal are damaged: what they held is lost. The file is kept as %s", found.missing, kept
                 )
@@ -272,28 +278,26 @@ class Journal:
             self._buffer = bytearray(_HEADER.size)  # a large one is not held for ever
         if len(entry) > MOST_BYTES or not self._ready():
             return None
-        return Draft(entry, SpanBatch.of_columns(columns, insert.size), rejections)
+        return Draft(entry, Change(insert=SpanBatch.of_columns(columns, insert.size), rejections=rejections))
 
-    def has_room(self, draft: Draft) -> bool:
-        """False when something that is pending must be settled first."""
+    def reserve(self, draft: Draft) -> int | None:
+        """The place of an entry in the file, which grows when it must; None when something that is pending has to be settled
+        first."""
         with self._guard:
-            fits = self.statistics.pending_spans + draft.insert.size <= MOST_PENDING_SPANS or not self.pending
-            return fits and self._place(len(draft.entry)) is not None
+            if self.pending and self.statistics.pending_spans + draft.change.insert.size > MOST_PENDING_SPANS:
+                return None
+            return self._place(len(draft.entry))
 
-    def append(self, draft: Draft) -> None:
-        """Makes an entry durable and pending; there must be room for it. Raises StoreUnavailable when it is not."""
+    def append(self, draft: Draft, place: int) -> None:
+        """Makes an entry durable, at the place reserved for it, and pending. Raises StoreUnavailable when it is not."""
         entry = draft.entry
         sequence = self._sequence = self._sequence + 1
         _HEADER.pack_into(entry, 0, _MAGIC, 0, len(entry) - _HEADER.size, self._store, sequence)
         with memoryview(entry) as checked:
             entry[4:_CHECKED_FROM] = zlib.crc32(checked[_CHECKED_FROM:]).to_bytes(4, "little")
-        with self._guard:
-            start = self._place(len(entry))
-        if start is None:
-            raise StoreUnavailable("there is no room in the journal")
         if self._file is not None:
             try:
-                self._file.seek(start)
+                self._file.seek(place)
                 if self._file.write(entry) != len(entry):
                     raise OSError("the journal was not written in full")
                 _sync(self._file.fileno())
@@ -303,11 +307,11 @@ class Journal:
                     raise StoreUnavailable(f"the journal cannot be written: {error}") from error
                 raise
         with self._guard:
-            self._position = start + len(entry)
-            self.pending.append(Pending(sequence, draft.insert, draft.rejections, start))
+            self._position = place + len(entry)
+            self.pending.append(Pending(sequence, draft.change.insert, list(draft.change.rejections), place))
             self.statistics.appends += 1
             self.statistics.pending_commits += 1
-            self.statistics.pending_spans += draft.insert.size
+            self.statistics.pending_spans += draft.change.insert.size
 
     def _place(self, length: int) -> int | None:
         """Where an entry fits: behind the last one, or at the start of the file; the file grows when it must. None where what
@@ -360,7 +364,8 @@ class Journal:
                 left -= entry.insert.size
             else:
                 sequence = max(sequence, self._sequence if self._failed else 0)
-            return Due(SpanBatch.concat(batches) if batches else SpanBatch(), rejections, sequence, rows)
+            insert = SpanBatch.concat(batches) if batches else SpanBatch()
+            return Due(Change(insert=insert, rejections=rejections), sequence, rows)
 
     def mark(self, connection: duckdb.DuckDBPyConnection, due: Due) -> None:
         """Stores, in the transaction that inserts what is due, that it was."""
@@ -455,21 +460,23 @@ def _sync(descriptor: int) -> None:
         os.fsync(descriptor)
 
 
-def _read(data: bytes, store: bytes, settled: int) -> _Found:
-    """What a journal holds beyond the entry that was settled last."""
+def _read(data: bytes, store: bytes, settled: int, last: int) -> _Found:
+    """What a journal holds beyond the entry that was settled last; it should hold those up to ``last`` at least."""
     found = _Found([])
-    for owner, sequence, payload in _entries(data):
-        if owner != store:
-            return _Found([], foreign=True)
+    ours = False
+    for sequence, payload in _entries(data, store):
+        ours = True
         if sequence <= settled:  # left over from before the file was last overwritten
             continue
         entry = _decoder.decode(payload)
         if entry.settled > settled:
             return _Found([], foreign=True)
         found.pending.append(Pending(sequence, _insert_of(entry), [Rejection._make(each) for each in entry.rejections]))
+    found.foreign = not ours and data.startswith(_MAGIC) and _HEADER.unpack_from(data)[3] != store
     found.pending.sort(key=lambda entry: entry.sequence)
     if found.pending:
-        found.missing = found.pending[-1].sequence - settled - len(found.pending)
+        last = max(last, found.pending[-1].sequence)
+    found.missing = last - settled - len(found.pending)
     return found
 
 
@@ -489,15 +496,21 @@ def _set(values: Any) -> dict[str, Any]:
     return {name: value for name, value in msgspec.structs.asdict(values).items() if value is not msgspec.UNSET}
 
 
-def _entries(data: bytes) -> Iterator[tuple[bytes, int, memoryview]]:
-    """Store, sequence number and payload of every entry whose checksum is right."""
+def _entries(data: bytes, store: bytes) -> Iterator[tuple[int, memoryview]]:
+    """Sequence number and payload of every entry of a store whose checksum is right. What attributes hold is no entry, however
+    much it looks like one: nobody who sends spans knows the store's identity."""
     view = memoryview(data)
     place = 0
     while 0 <= place <= len(data) - _HEADER.size:
-        magic, checksum, length, store, sequence = _HEADER.unpack_from(data, place)
+        magic, checksum, length, owner, sequence = _HEADER.unpack_from(data, place)
         end = place + _HEADER.size + length
-        if magic == _MAGIC and end <= len(data) and zlib.crc32(view[place + _CHECKED_FROM : end]) == checksum:
-            yield store, sequence, view[place + _HEADER.size : end]
+        if (
+            magic == _MAGIC
+            and owner == store
+            and end <= len(data)
+            and zlib.crc32(view[place + _CHECKED_FROM : end]) == checksum
+        ):
+            yield sequence, view[place + _HEADER.size : end]
             place = end
         else:
             place = data.find(_MAGIC, place + 1)
