@@ -189,7 +189,7 @@ def _count(
     for row, slim in zip(own_rows, batch.take(own_rows).slim(), strict=True):
         slims[keys[row]] = slim
     decisions = decide(list(slims.values()), constants)
-    members = _rows_needed(decisions, slims, in_batch)
+    members = _rows_needed(decisions, slims, stored.by_key, in_batch)
     fetched = stored.fetch(members) if members else SpanBatch()
     in_fetched = {fetched.key(row): row for row in range(fetched.size)}
     return _Copies(batch, in_batch, fetched, in_fetched).settle(decisions, reprice)
@@ -226,35 +226,35 @@ def _contested(
     """Traces whose calls may be copies of each other; every call of another trace is its own only record.
 
     Calls are copies only when they share a response id or one of them has none, or when a server mirrors a client: a trace
-    of many calls with response ids of their own needs no look at its tree.
+    of many calls with response ids of their own needs no look at its tree. A stored call that the batch replaces is looked at
+    too: what it was a copy of must be decided without it.
     """
     response_ids, kinds, scopes = batch["response_id"], batch["kind"], batch["scope_name"]
-    own = {keys[row]: (response_ids[row], may_mirror(kinds[row], scopes[row])) for row in calls}
+    own = ((keys[row], response_ids[row], may_mirror(kinds[row], scopes[row])) for row in calls)
     older = (
-        (key, (slim.response_id, may_mirror(slim.kind, slim.scope_name) or not slim.counted or bool(slim.filled)))
+        (key, slim.response_id, may_mirror(slim.kind, slim.scope_name) or not slim.counted or bool(slim.filled))
         for key, slim in stored.items()
-        if slim.is_call and key not in own
+        if slim.is_call
     )
-    seen: set[TraceKey] = set()
+    seen: dict[TraceKey, SpanKey] = {}
     several: set[TraceKey] = set()
     unclear: set[TraceKey] = set()
     contested: set[TraceKey] = set()
-    first_of: dict[tuple[str | bytes, ...], TraceKey] = {}
-    for (project, trace_id, _), (response_id, look) in chain(own.items(), older):
+    first_of: dict[tuple[str | bytes, ...], SpanKey] = {}
+    for key, response_id, look in chain(own, older):
+        project, trace_id, _ = key
         trace = (project, trace_id)
-        if trace in seen:
+        if seen.setdefault(trace, key) != key:
             several.add(trace)
-        else:
-            seen.add(trace)
         if response_id is None or look:
             unclear.add(trace)
         if response_id is not None:
             answer: tuple[str | bytes, ...] = (project, response_id)
             if answer in constants:  # compared within a trace only
                 answer = (project, response_id, trace_id)
-            first = first_of.setdefault(answer, trace)
-            if first is not trace:
-                contested.update((first, trace))
+            first = first_of.setdefault(answer, key)
+            if first != key:
+                contested.update(((first[0], first[1]), trace))
     if constants:  # calls that lost by, or took over by, an id that has become a constant are decided anew
         contested.update(
             (slim.project, slim.trace_id)
@@ -270,16 +270,20 @@ def _alone(slim: SlimSpan) -> bool:
 
 
 def _rows_needed(
-    decisions: dict[SpanKey, Decision], slims: dict[SpanKey, SlimSpan], in_batch: dict[SpanKey, int]
+    decisions: dict[SpanKey, Decision],
+    slims: dict[SpanKey, SlimSpan],
+    stored: dict[SpanKey, SlimSpan],
+    in_batch: dict[SpanKey, int],
 ) -> set[SpanKey]:
-    """Stored rows that must be read in full: their decision changed, or their group of copies touches the batch."""
-    changed: set[SpanKey] = set()
+    """Stored rows that must be read in full: their decision changed, or their group of copies touches the batch, or a record
+    has left it. ``slims`` are the spans as they will be, ``stored`` as they were."""
+    changed = _regrouped(decisions, stored)
     for key, decision in decisions.items():
         slim = slims[key]
-        if key not in in_batch:
-            suppressor = decision.suppressed_by[2] if decision.suppressed_by else None
-            if (slim.counted, slim.suppressed_by, slim.reason) != (decision.counted, suppressor, decision.reason):
-                changed.add(key)
+        suppressor = decision.suppressed_by[2] if decision.suppressed_by else None
+        if (slim.counted, slim.suppressed_by, slim.reason) != (decision.counted, suppressor, decision.reason):
+            changed.add(key)
+    changed.difference_update(in_batch)
     needed = set(changed)
     for key, decision in decisions.items():
         if decision.donors:
@@ -289,6 +293,29 @@ def _rows_needed(
         elif slims[key].filled and key not in in_batch:
             needed.add(key)
     return needed
+
+
+def _regrouped(decisions: dict[SpanKey, Decision], stored: dict[SpanKey, SlimSpan]) -> set[SpanKey]:
+    """Calls that stood behind another one than now, or stand behind none, and the calls they stood behind: these may have to
+    give back what they took over, though their own decision and their other donors are the same.
+
+    A row names the span it stood behind, not the trace: where several traces have that span id, it may have been any of them.
+    """
+    behind = {key: (key[0], slim.suppressed_by) for key, slim in stored.items() if slim.suppressed_by is not None}
+    if not behind:
+        return set()
+    fronts: dict[tuple[str, bytes | None], list[SpanKey]] = {front: [] for front in behind.values()}
+    for key in decisions:
+        if (front := (key[0], key[2])) in fronts:
+            fronts[front].append(key)
+    moved: set[SpanKey] = set()
+    for key, front in behind.items():
+        decision = decisions.get(key)
+        if decision is None:
+            moved.update(fronts[front])
+        elif fronts[front] != [decision.suppressed_by]:
+            moved.update(fronts[front], (key,))
+    return moved
 
 
 @dataclass(slots=True)

@@ -134,32 +134,95 @@ def test_one_call_in_two_traces_with_the_same_response_id_is_counted_once(engine
     assert {key[0][-1]: row["counted"] for key, row in stored(engine).items()} == {1: False, 2: True}
 
 
+NO_USAGE: dict[str, Any] = {"input_tokens": None, "output_tokens": None}
+CIRCLE = [
+    span(span_id=1, parent=3, **NO_USAGE),
+    span(span_id=2, parent=1, **NO_USAGE),
+    span(span_id=3, parent=4, role="embedding"),
+    span(span_id=4, parent=5, **NO_USAGE),
+    span(span_id=5, parent=6, cost_reported=0.5, **NO_USAGE),
+    span(span_id=6, parent=1, **NO_USAGE),
+]
+OTHER_COPY = [
+    span(span_id=1, session_id="s"),
+    span(span_id=2, parent=1, start_ns=T0 + SECOND),
+    span(span_id=3, parent=2, start_ns=T0 + SECOND),
+    span(span_id=4, parent=1),
+]
+SAME_ID_IN_TWO_TRACES = [
+    span(trace=1, span_id=2, response_id="r", end_ns=T0 + 20 * SECOND, session_id="s"),
+    span(trace=2, span_id=1, response_id="r", start_ns=T0 + 10 * SECOND),
+    span(trace=2, span_id=3, response_id="r", start_ns=T0 + 10 * SECOND, **NO_USAGE),
+    span(trace=3, span_id=1, response_id="r", start_ns=T0 + 3 * SECOND),
+]
+
+
+@pytest.mark.parametrize("rows", [CIRCLE, OTHER_COPY, SAME_ID_IN_TWO_TRACES], ids=["circle", "other copy", "same id"])
+def test_what_came_from_a_record_that_goes_to_another_copy_is_given_back(engine: Engine, rows: list[dict[str, Any]]) -> None:
+    for last in range(len(rows)):
+        order_batches_and_repeats_change_nothing(engine, (rows, [rows[:last] + rows[last + 1 :], [rows[last]]]))
+
+
+def test_spans_whose_parents_go_round_in_a_circle_are_roots(engine: Engine) -> None:
+    commit(engine, *CIRCLE)
+    rows = {key[1][-1]: row for key, row in stored(engine).items()}
+    assert {number for number, row in rows.items() if row["counted"]} == {2, 3, 4, 5, 6}
+    assert rows[1]["suppressed_by"] == (2).to_bytes(8, "big")
+
+
+@pytest.mark.parametrize(
+    "copy",
+    [{"response_id": None}, {"response_id": "other"}, {"role": "agent"}, {"session_id": "other"}],
+    ids=["no response id", "another response id", "no call", "another session"],
+)
+@pytest.mark.parametrize("outer", [True, False])
+@pytest.mark.parametrize("traces", [1, 2])
+def test_a_copy_that_is_replaced_leaves_nothing_behind(engine: Engine, copy: dict[str, Any], outer: bool, traces: int) -> None:
+    rows = [
+        span(trace=1, span_id=1, response_id="r", session_id="s", end_ns=T0 + 3 * SECOND),
+        span(trace=traces, span_id=2, parent=1, response_id="r", user_id="u", start_ns=T0 + SECOND),
+    ]
+    first = rows[not outer]
+    replaced = {**first, **copy, "attribute_count": 9}
+    kept = [replaced, rows[outer]]
+    order_batches_and_repeats_change_nothing(engine, (kept, [rows, [replaced]]))
+
+
+def any_span(draw: st.DrawFn, trace: int, number: int, start: int, **values: Any) -> dict[str, Any]:
+    """A span of few shapes, so that spans are related to each other often."""
+    usage = draw(st.booleans())
+    return span(
+        trace=trace,
+        span_id=number,
+        parent=draw(st.sampled_from([None, *range(1, 7)])),
+        role=draw(st.sampled_from(["generation", "generation", "embedding", "agent", "tool", "other"])),
+        kind=draw(st.integers(1, 3)),
+        start_ns=start,
+        end_ns=start + draw(st.integers(0, 4)) * SECOND,
+        input_tokens=draw(st.integers(0, 3)) if usage else None,
+        output_tokens=draw(st.integers(0, 3)) if usage else None,
+        response_id=draw(st.sampled_from([None, None, "r1", "r2"])),
+        session_id=draw(st.sampled_from([None, "s1", "s2"])),
+        cost_reported=draw(st.sampled_from([None, 0.5])),
+        **values,
+    )
+
+
 @st.composite
 def arrivals(draw: st.DrawFn) -> tuple[list[dict[str, Any]], list[list[dict[str, Any]]]]:
-    """Spans of a few traces, and the same spans shuffled, repeated and split into commits."""
+    """Spans of a few traces; and the same shuffled, repeated and split into commits, with copies that give way to them."""
     rows = []
+    lesser = []
     for trace in range(1, draw(st.integers(1, 3)) + 1):
         for number in range(1, draw(st.integers(1, 6)) + 1):
-            usage = draw(st.booleans())
             start = T0 + draw(st.integers(0, 5)) * SECOND
-            rows.append(
-                span(
-                    trace=trace,
-                    span_id=number,
-                    parent=draw(st.sampled_from([None, *range(1, 7)])),
-                    role=draw(st.sampled_from(["generation", "generation", "embedding", "agent", "tool", "other"])),
-                    kind=draw(st.integers(1, 3)),
-                    start_ns=start,
-                    end_ns=start + draw(st.integers(0, 4)) * SECOND,
-                    input_tokens=draw(st.integers(0, 3)) if usage else None,
-                    output_tokens=draw(st.integers(0, 3)) if usage else None,
-                    response_id=draw(st.sampled_from([None, None, "r1", "r2"])),
-                    session_id=draw(st.sampled_from([None, "s1", "s2"])),
-                    cost_reported=draw(st.sampled_from([None, 0.5])),
-                )
-            )
+            row = any_span(draw, trace, number, start)
+            rows.append(row)
+            if draw(st.integers(0, 5)) == 5:
+                copy = any_span(draw, trace, number, start, attribute_count=row["attribute_count"] - 1)
+                lesser.append({**copy, "end_ns": min(copy["end_ns"], row["end_ns"])})
     again = draw(st.lists(st.sampled_from(rows), max_size=4))
-    shuffled = draw(st.permutations([*rows, *again]))
+    shuffled = draw(st.permutations([*rows, *again, *lesser]))
     commits: list[list[dict[str, Any]]] = [[]]
     for row in shuffled:
         if draw(st.booleans()):
