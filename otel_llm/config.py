@@ -72,7 +72,7 @@ class Settings(BaseSettings):
     """Bytes of requests in flight, all protocols together, before senders are told to come back."""
     duckdb_threads: int | None = Field(None, ge=1, le=1024)
     """Threads of DuckDB; by default half of the cores."""
-    duckdb_memory_limit: str | None = "400MB"
+    duckdb_memory_limit: str | None = "300MB"
     """Most memory DuckDB takes for buffers before it spills to disk."""
     clickhouse_cluster: str | None = None
     """ClickHouse cluster whose servers hold the store: tables are made replicated and distributed over it."""
