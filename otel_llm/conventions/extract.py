@@ -315,14 +315,14 @@ class Walk:
         """Reads the spans of a scope that patterns match; returns the places of the others, if any."""
         encoded = scope_spans.SerializeToString()
         at = first_span(encoded)
-        found: dict[Pattern, tuple[list[tuple[Any, ...]], list[int]]] = {}
+        found: dict[Pattern, tuple[list[tuple[Any, ...]], list[int], list[int]]] = {}
         # As a rule one pattern matches all spans, one after the other.
         done = 0
         for _, pattern in patterns:
-            run, at = pattern.run(encoded, at)
+            run, which, at = pattern.run(encoded, at)
             if run:
                 done = len(run)
-                found[pattern] = run, list(range(done))
+                found[pattern] = run, which, list(range(done))
                 break
         bounds = spans_at(encoded, at)
         left = list(range(done, done + len(bounds)))
@@ -333,14 +333,15 @@ class Walk:
             matches = pattern.matches(encoded, [bounds[place - done] for place in left])
             if pattern.idle:
                 shape.give_up(pattern)
-            groups, places = found.setdefault(pattern, ([], []))
-            groups += [each.groups() for each in matches if each]
+            groups, which, places = found.setdefault(pattern, ([], [], []))
+            groups += [each[0] for each in matches if each]
+            which += [each[1] for each in matches if each]
             places += [place for place, each in zip(left, matches, strict=True) if each]
             left = [place for place, each in zip(left, matches, strict=True) if not each]
-        for pattern, (groups, places) in found.items():
+        for pattern, (groups, which, places) in found.items():
             if not places:
                 continue
-            read = pattern.read(groups, places, self._measure)
+            read = pattern.read(groups, which, places, self._measure)
             left += read.left
             if read.places:
                 self._parts.append(

@@ -6,7 +6,9 @@ pass: no span and no attribute becomes an object. What the spans of a scope have
 read as a whole.
 
 A pattern matches less than a stencil covers, never more: each length is part of it, so that a match holds whole fields
-only. A span that does not match, or that is out of the ordinary, is left to the stencil or to the reading of a single span.
+only. Of a long run of fixed fields the expression says the length alone: that its bytes are those of a stencil is seen by
+looking them up, not byte by byte. A span that does not match, or that is out of the ordinary, is left to the stencil or to
+the reading of a single span.
 """
 
 import re
@@ -28,6 +30,8 @@ from otel_llm.spans import CALL_ROLES, FIELD_NAMES
 MAX_GROUPS: Final = 100
 MAX_CHOICES: Final = 48
 """Different values of a fixed attribute, and different lengths of a varying one."""
+SHORT_RUN: Final = 32
+"""Bytes of fixed fields that are part of the expression as they are: as fast as to take them out and compare them."""
 MIN_TRIED: Final = 4096
 MIN_SHARE: Final = 32
 """A pattern that matches less than one in so many spans is not worth trying."""
@@ -186,8 +190,10 @@ class _Expression:
         self._parts: list[bytes] = []
         self._groups = 0
         self.size = 0
-        self.choices: list[tuple[int, int]] = []
-        """Fields that the stencils differ in, and their groups."""
+        self.choices: list[tuple[int, list[bytes]]] = []
+        """Groups in which the stencils differ, and what each stencil has there."""
+        self.same: list[tuple[int, bytes]] = []
+        """Groups that hold the same on all spans, and what."""
 
     def add(self, part: bytes, groups: int = 0) -> int:
         """Adds a part; returns the number of the first of its groups."""
@@ -197,13 +203,31 @@ class _Expression:
         self._groups += groups
         return first
 
-    def choose(self, which: int) -> None:
-        """Adds one of the fields: a group where the stencils differ in it."""
-        found = sorted({text[which] for text in self._texts}, key=len, reverse=True)
+    def spell(self, which: int) -> None:
+        """Adds one of the fields as it is: a group where the stencils differ in it."""
+        texts = [text[which] for text in self._texts]
+        found = sorted(set(texts), key=len, reverse=True)
         if len(found) == 1:
             self.add(re.escape(found[0]))
         else:
-            self.choices.append((which, self.add(b"(" + b"|".join(map(re.escape, found)) + b")", 1)))
+            self.choices.append((self.add(b"(" + b"|".join(map(re.escape, found)) + b")", 1), texts))
+
+    def run(self, fields: Sequence[int], *, last: bool = False) -> None:
+        """Adds fields that follow each other: as a group of their length when that saves looking at each byte.
+
+        Nothing behind the ``last`` ones tells where they end, so they must be of one length.
+        """
+        texts = [b"".join([text[which] for which in fields]) for text in self._texts]
+        lengths = sorted(set(map(len, texts)), reverse=True)
+        if lengths[0] <= SHORT_RUN or len(lengths) > (1 if last else MAX_CHOICES):
+            for which in fields:
+                self.spell(which)
+            return
+        group = self.add(b"(" + b"|".join(b".{%d}" % length for length in lengths) + b")", 1)
+        if texts.count(texts[0]) == len(texts):
+            self.same.append((group, texts[0]))
+        else:
+            self.choices.append((group, texts))
 
     def compiled(self) -> re.Pattern[bytes]:
         """The expression. Raises TooMuch when it is too long."""
@@ -225,6 +249,7 @@ class Pattern:
         "_plain",
         "_roles",
         "_rows",
+        "_same",
         "_scanner",
         "_segments",
         "_times",
@@ -253,22 +278,28 @@ class Pattern:
         expression = _Expression(texts)
         expression.add(_HEAD, 1)
         expression.add(_IDS, 3)
-        expression.choose(0)
-        expression.choose(1)
+        expression.run((0, 1))
         self._times = expression.add(_TIMES, 1)
         groups: dict[int, int] = {}
+        run: list[int] = []
         for place in range(width):
             if place in by_place:
+                if run:
+                    expression.run(run)
+                    run = []
                 groups[place] = expression.add(_ATTRIBUTE_TAG + _any_of(by_place[place].column), 1)
             else:
-                expression.choose(next(fixed))
-        expression.choose(2)
+                run.append(next(fixed))
+        if run:
+            expression.run(run, last=True)
+        expression.spell(2)
         expression.add(_FLAGS)
         compiled = expression.compiled()
         self._match = compiled.fullmatch
         self._scanner = compiled.scanner  # type: ignore[attr-defined] # of the standard library, unknown to its stubs
-        self._key = [group for _, group in expression.choices]
-        self._by_key = {tuple(text[which] for which, _ in expression.choices): number for number, text in enumerate(texts)}
+        self._key = [group for group, _ in expression.choices]
+        self._by_key = dict(zip(zip(*[of_each for _, of_each in expression.choices], strict=True), count(), strict=False))
+        self._same = expression.same
         self.tried = self.matched = 0
         self._counts = tuple(counts)
         self._dialect = dialect
@@ -280,7 +311,8 @@ class Pattern:
         self._plain = [_is_plain(row, fed, dialect) for row in self._rows]
         self._segments = _segments([stencil.pieces for _, stencil in stencils], {each.piece for each in varying})
         texts_of_all = sum(len(text) for each in self._segments if not isinstance(each, int) for text in _texts_of(each))
-        self.size = 10 * expression.size + texts_of_all
+        runs = sum(len(text) for _, of_each in expression.choices for text in of_each)
+        self.size = 10 * expression.size + texts_of_all + runs + sum(len(text) for _, text in expression.same)
         """Bytes, by estimate."""
         self._fixed: list[tuple[int, list[Any]]] = []
         for slot in range(_FIELDS):
@@ -293,17 +325,11 @@ class Pattern:
             if slot not in settled and any(value is not None for value in values):
                 self._fixed.append((slot, values if values.count(values[0]) < len(values) else values[:1]))
 
-    def read(self, groups: list[tuple[Any, ...]], places: list[int], measure: Measure) -> Read:
-        """Columns of matched spans: what the groups of each hold, and its place in the scope."""
+    def read(self, groups: list[tuple[Any, ...]], which: list[int], places: list[int], measure: Measure) -> Read:
+        """Columns of matched spans: what the groups of each hold, its stencil, and its place in the scope."""
         size = len(groups)
         held = list(zip(*groups, strict=True))
         bad: set[int] = set()
-        if not self._key:
-            which: list[Any] = [0] * size
-        else:
-            which = list(map(self._by_key.get, zip(*map(held.__getitem__, self._key), strict=True)))
-            if None in which:
-                bad.update(row for row, stencil in enumerate(which) if stencil is None)
         _, traces, spans, parents = held[:4]
         if NO_TRACE in traces or NO_SPAN in spans:
             bad.update(row for row in range(size) if traces[row] == NO_TRACE or spans[row] == NO_SPAN)
@@ -321,7 +347,7 @@ class Pattern:
             if not all(made[slot]):
                 bad.update(row for row, value in enumerate(made[slot]) if not value)
         if bad:
-            return self._without(bad, groups, places, measure)
+            return self._without(bad, groups, which, places, measure)
         columns = {
             _TRACE: list(traces),
             _SPAN: list(spans),
@@ -338,30 +364,50 @@ class Pattern:
             self._measure_row(columns, row, which[row], made, measure)
         return Read({FIELD_NAMES[slot]: column for slot, column in columns.items() if slot < _FIELDS}, places, [])
 
-    def run(self, encoded: bytes, start: int) -> tuple[list[tuple[Any, ...]], int]:
-        """What the groups hold of each span that follows from a byte on, up to the first that does not match; and where that
-        one begins."""
+    def run(self, encoded: bytes, start: int) -> tuple[list[tuple[Any, ...]], list[int], int]:
+        """What the groups hold of each span that follows from a byte on, up to the first that does not match; their
+        stencils; and where that one begins."""
         found = list(iter(self._scanner(encoded, start).match, None))
         if not found:
-            return [], start
+            return [], [], start
         groups = list(map(_groups_of, found))
         # Where a match ended is where its span ends only if the span's length says so.
         ends = list(map(_end_of, found))
         sizes = list(map(sub, ends, [start, *ends]))
         if max(sizes) >= len(_HEADS):
-            return [], start
+            return [], [], start
         wrong = map(ne, map(_HEADS.__getitem__, sizes), map(_first_of, groups))
         matched = next(compress(count(), wrong), len(found))
+        which = self._stencils_of(groups)
+        if None in which:
+            matched = min(matched, which.index(None))
         self.tried += matched
         self.matched += matched
-        return groups[:matched], ends[matched - 1] if matched else start
+        return groups[:matched], which[:matched], ends[matched - 1] if matched else start  # type: ignore[return-value] # no None
 
-    def matches(self, encoded: bytes, bounds: Sequence[tuple[int, int]]) -> list[re.Match[bytes] | None]:
-        """The match of each span."""
+    def matches(self, encoded: bytes, bounds: Sequence[tuple[int, int]]) -> list[tuple[tuple[Any, ...], int] | None]:
+        """What the groups hold of each span, and its stencil; None for one that does not match."""
         match = self._match
         found = [match(encoded, start, end) for start, end in bounds]
-        self.tried += len(found)
-        self.matched += len(found) - found.count(None)
+        groups = [each.groups() for each in found if each]
+        known = iter(zip(groups, self._stencils_of(groups), strict=True) if groups else ())
+        read = [next(known) if each else None for each in found]
+        result = [each if each is not None and each[1] is not None else None for each in read]
+        self.tried += len(result)
+        self.matched += len(result) - result.count(None)
+        return result  # type: ignore[return-value] # no None as a stencil
+
+    def _stencils_of(self, groups: list[tuple[Any, ...]]) -> list[int | None]:
+        """The stencil of each match, by what its runs of fixed fields hold; None for a run that no stencil has."""
+        size = len(groups)
+        found: list[int | None] = [0] * size
+        if self._key:
+            pick = itemgetter(*self._key) if len(self._key) > 1 else itemgetter(slice(self._key[0], self._key[0] + 1))
+            found = list(map(self._by_key.get, map(pick, groups)))
+        for group, text in self._same:
+            column = list(map(itemgetter(group), groups))
+            if column.count(text) < size:
+                found = [stencil if each == text else None for stencil, each in zip(found, column, strict=True)]
         return found
 
     @property
@@ -369,13 +415,15 @@ class Pattern:
         """True when hardly any span matches."""
         return self.tried > MIN_TRIED and self.matched * MIN_SHARE < self.tried
 
-    def _without(self, bad: set[int], groups: list[tuple[Any, ...]], places: list[int], measure: Measure) -> Read:
+    def _without(
+        self, bad: set[int], groups: list[tuple[Any, ...]], which: list[int], places: list[int], measure: Measure
+    ) -> Read:
         """The same without some rows, which are left."""
         good = [row for row in range(len(groups)) if row not in bad]
         left = [places[row] for row in sorted(bad)]
         if not good:
             return Read({}, [], left)
-        read = self.read([groups[row] for row in good], [places[row] for row in good], measure)
+        read = self.read(*([each[row] for row in good] for each in (groups, which, places)), measure)
         return Read(read.columns, read.places, [*left, *read.left])
 
     def _measure_columns(self, columns: dict[int, list[Any]], which: list[int]) -> list[int]:
