@@ -23,7 +23,7 @@ from otel_llm.conventions.dialect import Dialect
 from otel_llm.conventions.events import NO_EVENTS, read_events, read_links
 from otel_llm.conventions.extraction import Extraction
 from otel_llm.conventions.identity import Fault, check_ids, check_times, hex_of, parent_of
-from otel_llm.conventions.pattern import MEASURED, Pattern, first_span, spans_at
+from otel_llm.conventions.pattern import MEASURED, Matches, Pattern, first_span, spans_at
 from otel_llm.conventions.routes import (
     PARAMETERS,
     WIDE,
@@ -315,14 +315,14 @@ class Walk:
         """Reads the spans of a scope that patterns match; returns the places of the others, if any."""
         encoded = scope_spans.SerializeToString()
         at = first_span(encoded)
-        found: dict[Pattern, tuple[list[tuple[Any, ...]], list[int], list[int]]] = {}
+        found: dict[Pattern, Matches] = {}
         # As a rule one pattern matches all spans, one after the other.
         done = 0
         for _, pattern in patterns:
-            run, which, at = pattern.run(encoded, at)
-            if run:
-                done = len(run)
-                found[pattern] = run, which, list(range(done))
+            run, at = pattern.run(encoded, at)
+            done = len(run.places)
+            if done:
+                found[pattern] = run
                 break
         bounds = spans_at(encoded, at)
         left = list(range(done, done + len(bounds)))
@@ -330,18 +330,14 @@ class Walk:
         for shape, pattern in patterns:
             if not left:
                 break
-            matches = pattern.matches(encoded, [bounds[place - done] for place in left])
+            matches = pattern.matches(encoded, [bounds[place - done] for place in left], left)
             if pattern.idle:
                 shape.give_up(pattern)
-            groups, which, places = found.setdefault(pattern, ([], [], []))
-            groups += [each[0] for each in matches if each]
-            which += [each[1] for each in matches if each]
-            places += [place for place, each in zip(left, matches, strict=True) if each]
-            left = [place for place, each in zip(left, matches, strict=True) if not each]
-        for pattern, (groups, which, places) in found.items():
-            if not places:
-                continue
-            read = pattern.read(groups, which, places, self._measure)
+            if matches.places:
+                found[pattern] = found[pattern] + matches if pattern in found else matches
+                left = sorted(set(left).difference(matches.places))
+        for pattern, matches in found.items():
+            read = pattern.read(matches, self._measure)
             left += read.left
             if read.places:
                 self._parts.append(

@@ -14,8 +14,8 @@ the reading of a single span.
 import re
 import struct
 from collections.abc import Callable, Collection, Iterable, Sequence
-from itertools import compress, count, repeat
-from operator import itemgetter, le, ne, sub
+from itertools import count, repeat
+from operator import add, le, sub
 from typing import Any, Final, NamedTuple, Protocol
 
 from otel_llm.conventions import timing, usage
@@ -43,13 +43,19 @@ _FIRST_FIXED: Final = 3  # of the fields of a stencil, behind name, kind and sta
 
 _LONGEST_INT: Final = 9  # bytes of a varint that is not negative
 _SCOPE_TAG, _SPANS_TAG = 0x0A, 0x12  # ScopeSpans.scope and spans
-_HEAD: Final = rb"\x12([\x80-\xff]{0,2}[\x00-\x7f])"
-"""Tag and length of a span."""
+_HEAD: Final = rb"\x12([\x80-\xff]?[\x00-\x7f])"
+"""Tag and length of a span; longer ones are read on their own."""
 _IDS: Final = rb"\x0a\x10(.{16})\x12\x08(.{8})(?:\x22\x08(.{8}))?"
 _NAME_TAG, _KIND_TAG, _ATTRIBUTE_TAG, _STATUS_TAG = b"\x2a", b"\x30", b"\x4a", b"\x7a"
 _TIMES: Final = rb"(\x39.{8}\x41.{8})"
-_FLAGS: Final = rb"(?:\x85\x01.{4})?"
+_FLAGS: Final = rb"((?:\x85\x01.{4})?)"
 """Fields that the wire classes leave out come last; trace flags are the only ones that most spans have."""
+
+_REST: Final = rb"|.+"
+"""What does not match ends a search, as one match of all that is left: each match begins where the one before ended."""
+_BYTES_OF_ALL: Final = 18 + 10 + 18
+"""Bytes of the ids and times of a span."""
+_BYTES_OF_PARENT: Final = 10
 
 _TRACE, _SPAN, _PARENT = SLOT["trace_id"], SLOT["span_id"], SLOT["parent_span_id"]
 _START, _END, _ATTRIBUTES = SLOT["start_ns"], SLOT["end_ns"], SLOT["attributes"]
@@ -138,17 +144,8 @@ class Stencil(Protocol):
 _Segment = int | str | list[str]
 """Part of the JSON text of the attributes: the place of a piece that varies, or a text, or one of each stencil."""
 
-_HEADS: Final = [
-    b"",
-    b"",
-    *(varint.length(size) for size in range(ONE_BYTE)),
-    b"",
-    *(varint.length(size) for size in range(ONE_BYTE, 2 * 8192)),
-]
-"""The length of a span as it is written, by the size of the whole field; up to two bytes."""
-_end_of: Final = re.Match.end
-_groups_of: Final = re.Match.groups
-_first_of: Final = itemgetter(0)
+_HEADS: Final = [varint.length(size) for size in range(2 * 8192)]
+"""The lengths of spans as they are written, up to two bytes."""
 
 Measure = Callable[[list[Any], Dialect, str, Sequence[Any]], None]
 """Settles what is measured on one row."""
@@ -171,6 +168,29 @@ class Varying(NamedTuple):
     place: int
     piece: int
     column: Column
+
+
+class Matches(NamedTuple):
+    """Spans that a pattern matches."""
+
+    held: list[tuple[Any, ...]]
+    """What each group holds of each of them."""
+    which: list[int]
+    """Their stencils."""
+    places: list[int]
+    """Their places in the scope."""
+
+    def rows(self, rows: Sequence[int]) -> "Matches":
+        """Some of them."""
+        return Matches(
+            [tuple([column[row] for row in rows]) for column in self.held],
+            [self.which[row] for row in rows],
+            [self.places[row] for row in rows],
+        )
+
+    def __add__(self, other: "Matches") -> "Matches":  # type: ignore[override] # not as a tuple
+        held = [one + more for one, more in zip(self.held, other.held, strict=True)]
+        return Matches(held, self.which + other.which, self.places + other.places)
 
 
 class Read(NamedTuple):
@@ -233,7 +253,7 @@ class _Expression:
         """The expression. Raises TooMuch when it is too long."""
         if self.size > MAX_SOURCE or self._groups > MAX_GROUPS:
             raise TooMuch
-        return re.compile(b"".join(self._parts), re.DOTALL)
+        return re.compile(b"".join(self._parts) + _REST, re.DOTALL)
 
 
 class Pattern:
@@ -243,16 +263,17 @@ class Pattern:
         "_by_key",
         "_counts",
         "_dialect",
+        "_find",
         "_fixed",
         "_key",
-        "_match",
+        "_lengths",
         "_plain",
         "_roles",
         "_rows",
         "_same",
-        "_scanner",
         "_segments",
         "_times",
+        "_uneven",
         "_varying",
         "matched",
         "size",
@@ -282,21 +303,32 @@ class Pattern:
         self._times = expression.add(_TIMES, 1)
         groups: dict[int, int] = {}
         run: list[int] = []
+        length = _BYTES_OF_ALL
+        uneven: list[int] = []
         for place in range(width):
             if place in by_place:
                 if run:
                     expression.run(run)
                     run = []
-                groups[place] = expression.add(_ATTRIBUTE_TAG + _any_of(by_place[place].column), 1)
+                column = by_place[place].column
+                forms = sorted(column.forms)
+                groups[place] = expression.add(_ATTRIBUTE_TAG + _any_of(column.head, forms), 1)
+                length += 2
+                if len({size for _, size in forms}) == 1:
+                    length += forms[0][1]
+                else:
+                    uneven.append(groups[place])
             else:
                 run.append(next(fixed))
         if run:
             expression.run(run, last=True)
         expression.spell(2)
-        expression.add(_FLAGS)
-        compiled = expression.compiled()
-        self._match = compiled.fullmatch
-        self._scanner = compiled.scanner  # type: ignore[attr-defined] # of the standard library, unknown to its stubs
+        uneven.append(expression.add(_FLAGS, 1))
+        self._find = expression.compiled().findall
+        self._uneven = uneven
+        """Groups of several lengths; runs of fixed fields have those of the stencil."""
+        self._lengths: dict[int | None, int] = {number: length + sum(map(len, text)) for number, text in enumerate(texts)}
+        self._lengths[None] = 0
         self._key = [group for group, _ in expression.choices]
         self._by_key = dict(zip(zip(*[of_each for _, of_each in expression.choices], strict=True), count(), strict=False))
         self._same = expression.same
@@ -325,10 +357,10 @@ class Pattern:
             if slot not in settled and any(value is not None for value in values):
                 self._fixed.append((slot, values if values.count(values[0]) < len(values) else values[:1]))
 
-    def read(self, groups: list[tuple[Any, ...]], which: list[int], places: list[int], measure: Measure) -> Read:
-        """Columns of matched spans: what the groups of each hold, its stencil, and its place in the scope."""
-        size = len(groups)
-        held = list(zip(*groups, strict=True))
+    def read(self, matches: Matches, measure: Measure) -> Read:
+        """Columns of spans that match."""
+        held, which, places = matches
+        size = len(places)
         bad: set[int] = set()
         _, traces, spans, parents = held[:4]
         if NO_TRACE in traces or NO_SPAN in spans:
@@ -347,11 +379,11 @@ class Pattern:
             if not all(made[slot]):
                 bad.update(row for row, value in enumerate(made[slot]) if not value)
         if bad:
-            return self._without(bad, groups, which, places, measure)
+            return self._without(bad, matches, measure)
         columns = {
             _TRACE: list(traces),
             _SPAN: list(spans),
-            _PARENT: [None if parent == NO_SPAN else parent for parent in parents],
+            _PARENT: [parent if parent and parent != NO_SPAN else None for parent in parents],
             _START: starts,
             _END: ends,
         }
@@ -364,66 +396,72 @@ class Pattern:
             self._measure_row(columns, row, which[row], made, measure)
         return Read({FIELD_NAMES[slot]: column for slot, column in columns.items() if slot < _FIELDS}, places, [])
 
-    def run(self, encoded: bytes, start: int) -> tuple[list[tuple[Any, ...]], list[int], int]:
-        """What the groups hold of each span that follows from a byte on, up to the first that does not match; their
-        stencils; and where that one begins."""
-        found = list(iter(self._scanner(encoded, start).match, None))
+    def run(self, encoded: bytes, start: int) -> tuple[Matches, int]:
+        """The spans from a byte on, up to the first that does not match; and where that one begins."""
+        found = self._find(encoded, start)
+        if found and not found[-1][0]:
+            found.pop()
         if not found:
-            return [], [], start
-        groups = list(map(_groups_of, found))
-        # Where a match ended is where its span ends only if the span's length says so.
-        ends = list(map(_end_of, found))
-        sizes = list(map(sub, ends, [start, *ends]))
-        if max(sizes) >= len(_HEADS):
-            return [], [], start
-        wrong = map(ne, map(_HEADS.__getitem__, sizes), map(_first_of, groups))
-        matched = next(compress(count(), wrong), len(found))
-        which = self._stencils_of(groups)
-        if None in which:
-            matched = min(matched, which.index(None))
+            return Matches([], [], []), start
+        held = list(zip(*found, strict=True))
+        which, lengths = self._stencils_of(held)
+        matched = which.index(None) if None in which else len(which)
         self.tried += matched
         self.matched += matched
-        return groups[:matched], which[:matched], ends[matched - 1] if matched else start  # type: ignore[return-value] # no None
+        end = start + matched + sum(map(len, held[0][:matched])) + sum(lengths[:matched])
+        if matched < len(which):
+            held = [column[:matched] for column in held]
+        return Matches(held, which[:matched], list(range(matched))), end  # type: ignore[arg-type] # no None up to there
 
-    def matches(self, encoded: bytes, bounds: Sequence[tuple[int, int]]) -> list[tuple[tuple[Any, ...], int] | None]:
-        """What the groups hold of each span, and its stencil; None for one that does not match."""
-        match = self._match
-        found = [match(encoded, start, end) for start, end in bounds]
-        groups = [each.groups() for each in found if each]
-        known = iter(zip(groups, self._stencils_of(groups), strict=True) if groups else ())
-        read = [next(known) if each else None for each in found]
-        result = [each if each is not None and each[1] is not None else None for each in read]
-        self.tried += len(result)
-        self.matched += len(result) - result.count(None)
-        return result  # type: ignore[return-value] # no None as a stencil
+    def matches(self, encoded: bytes, bounds: Sequence[tuple[int, int]], places: Sequence[int]) -> Matches:
+        """Those that match of the spans with these bounds, at these places of the scope."""
+        find = self._find
+        found = [find(encoded, start, end)[0] for start, end in bounds]
+        self.tried += len(found)
+        at = [place for place, groups in zip(places, found, strict=True) if groups[0]]
+        if not at:
+            return Matches([], [], [])
+        held = list(zip(*[groups for groups in found if groups[0]], strict=True))
+        which, _ = self._stencils_of(held)
+        matches = Matches(held, which, at)  # type: ignore[arg-type] # those without are left out
+        if None in which:
+            matches = matches.rows([row for row, stencil in enumerate(which) if stencil is not None])
+        self.matched += len(matches.places)
+        return matches
 
-    def _stencils_of(self, groups: list[tuple[Any, ...]]) -> list[int | None]:
-        """The stencil of each match, by what its runs of fixed fields hold; None for a run that no stencil has."""
-        size = len(groups)
-        found: list[int | None] = [0] * size
+    def _stencils_of(self, held: list[tuple[Any, ...]]) -> tuple[list[int | None], list[int]]:
+        """The stencil of each match by what its runs of fixed fields hold, None where no stencil has that or where the match
+        is not as long as the span says; and the lengths of the matches behind that of the span."""
+        size = len(held[0])
+        which: list[int | None] = [0] * size
         if self._key:
-            pick = itemgetter(*self._key) if len(self._key) > 1 else itemgetter(slice(self._key[0], self._key[0] + 1))
-            found = list(map(self._by_key.get, map(pick, groups)))
+            which = list(map(self._by_key.get, zip(*map(held.__getitem__, self._key), strict=True)))
         for group, text in self._same:
-            column = list(map(itemgetter(group), groups))
-            if column.count(text) < size:
-                found = [stencil if each == text else None for stencil, each in zip(found, column, strict=True)]
-        return found
+            if held[group].count(text) < size:
+                which = [stencil if each == text else None for stencil, each in zip(which, held[group], strict=True)]
+        lengths = list(map(self._lengths.__getitem__, which))
+        lengths = [length + _BYTES_OF_PARENT if parent else length for length, parent in zip(lengths, held[3], strict=True)]
+        for group in self._uneven:
+            lengths = list(map(add, lengths, map(len, held[group])))
+        if max(lengths) >= len(_HEADS):
+            return [None] * size, lengths
+        heads = tuple(map(_HEADS.__getitem__, lengths))
+        if heads != held[0]:
+            which = [number if head == own else None for number, head, own in zip(which, heads, held[0], strict=True)]
+        return which, lengths
 
     @property
     def idle(self) -> bool:
         """True when hardly any span matches."""
         return self.tried > MIN_TRIED and self.matched * MIN_SHARE < self.tried
 
-    def _without(
-        self, bad: set[int], groups: list[tuple[Any, ...]], which: list[int], places: list[int], measure: Measure
-    ) -> Read:
+    def _without(self, bad: set[int], matches: Matches, measure: Measure) -> Read:
         """The same without some rows, which are left."""
-        good = [row for row in range(len(groups)) if row not in bad]
-        left = [places[row] for row in sorted(bad)]
+        good = [row for row in range(len(matches.places)) if row not in bad]
+        left = [matches.places[row] for row in sorted(bad)]
         if not good:
             return Read({}, [], left)
-        read = self.read(*([each[row] for row in good] for each in (groups, which, places)), measure)
+        read = self.read(matches.rows(good), measure)
         return Read(read.columns, read.places, [*left, *read.left])
 
     def _measure_columns(self, columns: dict[int, list[Any]], which: list[int]) -> list[int]:
@@ -542,12 +580,9 @@ def _number(tag: bytes, number: int) -> bytes:
     return tag + varint.varint(number % 2**64) if number else b""
 
 
-def _any_of(column: Column) -> bytes:
+def _any_of(head: bytes, forms: Sequence[tuple[int, int]]) -> bytes:
     """An expression for the forms of a varying attribute's values, behind its length; one group from the key on."""
-    head, forms = column.head, sorted(column.forms)
-    if len(forms) > MAX_CHOICES:
-        raise TooMuch
-    if not forms:
+    if not 0 < len(forms) <= MAX_CHOICES:
         raise TooMuch
     lengths = sorted({bytes((size,)) for _, size in forms})
     found = []
