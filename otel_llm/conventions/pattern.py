@@ -144,8 +144,8 @@ class Stencil(Protocol):
 _Segment = int | str | list[str]
 """Part of the JSON text of the attributes: the place of a piece that varies, or a text, or one of each stencil."""
 
-_HEADS: Final = [varint.length(size) for size in range(2 * 8192)]
-"""The lengths of spans as they are written, up to two bytes."""
+_HEADS: Final = [*(varint.length(size) for size in range(2 * 8192)), b""]
+"""The lengths of spans as they are written, up to two bytes; the last one stands for all that is longer."""
 
 Measure = Callable[[list[Any], Dialect, str, Sequence[Any]], None]
 """Settles what is measured on one row."""
@@ -232,18 +232,19 @@ class _Expression:
         else:
             self.choices.append((self.add(b"(" + b"|".join(map(re.escape, found)) + b")", 1), texts))
 
-    def run(self, fields: Sequence[int], *, last: bool = False) -> None:
-        """Adds fields that follow each other: as a group of their length when that saves looking at each byte.
-
-        Nothing behind the ``last`` ones tells where they end, so they must be of one length.
-        """
+    def run(self, fields: Sequence[int], behind: bytes = b"", ahead: bytes = b"") -> None:
+        """Adds fields that follow each other, as a group of their length when that saves looking at each byte; and what is
+        ``behind`` them. That, and what it is ``ahead`` of, tells where they end when they are of several lengths."""
         texts = [b"".join([text[which] for which in fields]) for text in self._texts]
         lengths = sorted(set(map(len, texts)), reverse=True)
-        if lengths[0] <= SHORT_RUN or len(lengths) > (1 if last else MAX_CHOICES):
+        if lengths[0] <= SHORT_RUN or len(lengths) > (MAX_CHOICES if behind else 1):
             for which in fields:
                 self.spell(which)
+            self.add(behind)
             return
-        group = self.add(b"(" + b"|".join(b".{%d}" % length for length in lengths) + b")", 1)
+        # The first length that fits is the only one tried: all ways to fit all runs could be too many.
+        group = self.add(b"(?>(" + b"|".join(b".{%d}" % length for length in lengths) + b")" + behind, 1)
+        self.add(b"(?=" + ahead + b"))" if len(lengths) > 1 else b")")
         if texts.count(texts[0]) == len(texts):
             self.same.append((group, texts[0]))
         else:
@@ -299,7 +300,8 @@ class Pattern:
         expression = _Expression(texts)
         expression.add(_HEAD, 1)
         expression.add(_IDS, 3)
-        expression.run((0, 1))
+        expression.spell(0)
+        expression.spell(1)
         self._times = expression.add(_TIMES, 1)
         groups: dict[int, int] = {}
         run: list[int] = []
@@ -307,12 +309,12 @@ class Pattern:
         uneven: list[int] = []
         for place in range(width):
             if place in by_place:
-                if run:
-                    expression.run(run)
-                    run = []
                 column = by_place[place].column
                 forms = sorted(column.forms)
-                groups[place] = expression.add(_ATTRIBUTE_TAG + _any_of(column.head, forms), 1)
+                lengths, value = _any_of(column.head, forms)
+                expression.run(run, _ATTRIBUTE_TAG + lengths, re.escape(column.head))
+                run = []
+                groups[place] = expression.add(value, 1)
                 length += 2
                 if len({size for _, size in forms}) == 1:
                     length += forms[0][1]
@@ -321,7 +323,7 @@ class Pattern:
             else:
                 run.append(next(fixed))
         if run:
-            expression.run(run, last=True)
+            expression.run(run)
         expression.spell(2)
         uneven.append(expression.add(_FLAGS, 1))
         self._find = expression.compiled().findall
@@ -444,7 +446,7 @@ class Pattern:
         for group in self._uneven:
             lengths = list(map(add, lengths, map(len, held[group])))
         if max(lengths) >= len(_HEADS):
-            return [None] * size, lengths
+            lengths = [min(length, len(_HEADS) - 1) for length in lengths]
         heads = tuple(map(_HEADS.__getitem__, lengths))
         if heads != held[0]:
             which = [number if head == own else None for number, head, own in zip(which, heads, held[0], strict=True)]
@@ -580,8 +582,8 @@ def _number(tag: bytes, number: int) -> bytes:
     return tag + varint.varint(number % 2**64) if number else b""
 
 
-def _any_of(head: bytes, forms: Sequence[tuple[int, int]]) -> bytes:
-    """An expression for the forms of a varying attribute's values, behind its length; one group from the key on."""
+def _any_of(head: bytes, forms: Sequence[tuple[int, int]]) -> tuple[bytes, bytes]:
+    """Expressions for the length of a varying attribute, and for the rest of it: a group, of the forms of its values."""
     if not 0 < len(forms) <= MAX_CHOICES:
         raise TooMuch
     lengths = sorted({bytes((size,)) for _, size in forms})
@@ -600,7 +602,7 @@ def _any_of(head: bytes, forms: Sequence[tuple[int, int]]) -> bytes:
         else:
             found.append(before + b".{8}")
     start = re.escape(head + bytes((VALUE_TAG,)))
-    return b"(?:" + b"|".join(map(re.escape, lengths)) + b")(" + start + b"(?:" + b"|".join(found) + b"))"
+    return b"(?:" + b"|".join(map(re.escape, lengths)) + b")", b"(" + start + b"(?:" + b"|".join(found) + b"))"
 
 
 def _is_plain(row: list[Any], fed: set[int], dialect: Dialect) -> bool:

@@ -258,6 +258,16 @@ def test_a_run_of_the_same_length_is_no_run_of_a_stencil(oddity: str, monkeypatc
     assert_equal(*both(message, POLICIES[0]))
 
 
+def test_runs_of_several_lengths_are_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    message = _long_runs("lengths", 96)
+    for number, each in enumerate(message.resource_spans[0].scope_spans[0].spans):
+        each.attributes[2].value.string_value = "a rather long text" + "x" * (number % 5)
+        each.attributes[5].value.string_value = "the first of two texts" + "x" * (number % 3)
+    both(message, POLICIES[0])
+    assert _left_by_patterns(message, monkeypatch) == [0]
+    assert_equal(*both(message, POLICIES[0]))
+
+
 def test_parents_flags_and_statuses_may_be_there_or_not(monkeypatch: pytest.MonkeyPatch) -> None:
     message = _long_runs("optional fields", 96)
     for number, each in enumerate(message.resource_spans[0].scope_spans[0].spans):
