@@ -23,7 +23,7 @@ from otel_llm.conventions.dialect import Dialect
 from otel_llm.conventions.events import NO_EVENTS, read_events, read_links
 from otel_llm.conventions.extraction import Extraction
 from otel_llm.conventions.identity import Fault, check_ids, check_times, hex_of, parent_of
-from otel_llm.conventions.pattern import MEASURED, Matches, Pattern, first_span, spans_at
+from otel_llm.conventions.pattern import MEASURED, Pattern, first_span, spans_at
 from otel_llm.conventions.routes import (
     PARAMETERS,
     WIDE,
@@ -315,14 +315,14 @@ class Walk:
         """Reads the spans of a scope that patterns match; returns the places of the others, if any."""
         encoded = scope_spans.SerializeToString()
         at = first_span(encoded)
-        found: dict[Pattern, Matches] = {}
+        found: dict[Pattern, tuple[list[tuple[Any, ...]], list[int]]] = {}
         # As a rule one pattern matches all spans, one after the other.
         done = 0
         for _, pattern in patterns:
             run, at = pattern.run(encoded, at)
-            done = len(run.places)
-            if done:
-                found[pattern] = run
+            if run:
+                done = len(run)
+                found[pattern] = run, list(range(done))
                 break
         bounds = spans_at(encoded, at)
         left = list(range(done, done + len(bounds)))
@@ -330,14 +330,17 @@ class Walk:
         for shape, pattern in patterns:
             if not left:
                 break
-            matches = pattern.matches(encoded, [bounds[place - done] for place in left], left)
+            matches = pattern.matches(encoded, [bounds[place - done] for place in left])
             if pattern.idle:
                 shape.give_up(pattern)
-            if matches.places:
-                found[pattern] = found[pattern] + matches if pattern in found else matches
-                left = sorted(set(left).difference(matches.places))
-        for pattern, matches in found.items():
-            read = pattern.read(matches, self._measure)
+            groups, places = found.setdefault(pattern, ([], []))
+            groups += [each.groups() for each in matches if each]
+            places += [place for place, each in zip(left, matches, strict=True) if each]
+            left = [place for place, each in zip(left, matches, strict=True) if not each]
+        for pattern, (groups, places) in found.items():
+            if not places:
+                continue
+            read = pattern.read(groups, places, self._measure)
             left += read.left
             if read.places:
                 self._parts.append(

@@ -6,16 +6,14 @@ pass: no span and no attribute becomes an object. What the spans of a scope have
 read as a whole.
 
 A pattern matches less than a stencil covers, never more: each length is part of it, so that a match holds whole fields
-only. Of a long run of fixed fields the expression says the length alone: that its bytes are those of a stencil is seen by
-looking them up, not byte by byte. A span that does not match, or that is out of the ordinary, is left to the stencil or to
-the reading of a single span.
+only. A span that does not match, or that is out of the ordinary, is left to the stencil or to the reading of a single span.
 """
 
 import re
 import struct
 from collections.abc import Callable, Collection, Iterable, Sequence
-from itertools import count, repeat
-from operator import add, le, sub
+from itertools import compress, count, repeat
+from operator import itemgetter, le, ne, sub
 from typing import Any, Final, NamedTuple, Protocol
 
 from otel_llm.conventions import timing, usage
@@ -30,8 +28,6 @@ from otel_llm.spans import CALL_ROLES, FIELD_NAMES
 MAX_GROUPS: Final = 100
 MAX_CHOICES: Final = 48
 """Different values of a fixed attribute, and different lengths of a varying one."""
-SHORT_RUN: Final = 32
-"""Bytes of fixed fields that are part of the expression as they are: as fast as to take them out and compare them."""
 MIN_TRIED: Final = 4096
 MIN_SHARE: Final = 32
 """A pattern that matches less than one in so many spans is not worth trying."""
@@ -43,19 +39,13 @@ _FIRST_FIXED: Final = 3  # of the fields of a stencil, behind name, kind and sta
 
 _LONGEST_INT: Final = 9  # bytes of a varint that is not negative
 _SCOPE_TAG, _SPANS_TAG = 0x0A, 0x12  # ScopeSpans.scope and spans
-_HEAD: Final = rb"\x12([\x80-\xff]?[\x00-\x7f])"
-"""Tag and length of a span; longer ones are read on their own."""
+_HEAD: Final = rb"\x12([\x80-\xff]{0,2}[\x00-\x7f])"
+"""Tag and length of a span."""
 _IDS: Final = rb"\x0a\x10(.{16})\x12\x08(.{8})(?:\x22\x08(.{8}))?"
 _NAME_TAG, _KIND_TAG, _ATTRIBUTE_TAG, _STATUS_TAG = b"\x2a", b"\x30", b"\x4a", b"\x7a"
 _TIMES: Final = rb"(\x39.{8}\x41.{8})"
-_FLAGS: Final = rb"((?:\x85\x01.{4})?)"
+_FLAGS: Final = rb"(?:\x85\x01.{4})?"
 """Fields that the wire classes leave out come last; trace flags are the only ones that most spans have."""
-
-_REST: Final = rb"|.+"
-"""What does not match ends a search, as one match of all that is left: each match begins where the one before ended."""
-_BYTES_OF_ALL: Final = 18 + 10 + 18
-"""Bytes of the ids and times of a span."""
-_BYTES_OF_PARENT: Final = 10
 
 _TRACE, _SPAN, _PARENT = SLOT["trace_id"], SLOT["span_id"], SLOT["parent_span_id"]
 _START, _END, _ATTRIBUTES = SLOT["start_ns"], SLOT["end_ns"], SLOT["attributes"]
@@ -144,8 +134,17 @@ class Stencil(Protocol):
 _Segment = int | str | list[str]
 """Part of the JSON text of the attributes: the place of a piece that varies, or a text, or one of each stencil."""
 
-_HEADS: Final = [*(varint.length(size) for size in range(2 * 8192)), b""]
-"""The lengths of spans as they are written, up to two bytes; the last one stands for all that is longer."""
+_HEADS: Final = [
+    b"",
+    b"",
+    *(varint.length(size) for size in range(ONE_BYTE)),
+    b"",
+    *(varint.length(size) for size in range(ONE_BYTE, 2 * 8192)),
+]
+"""The length of a span as it is written, by the size of the whole field; up to two bytes."""
+_end_of: Final = re.Match.end
+_groups_of: Final = re.Match.groups
+_first_of: Final = itemgetter(0)
 
 Measure = Callable[[list[Any], Dialect, str, Sequence[Any]], None]
 """Settles what is measured on one row."""
@@ -170,29 +169,6 @@ class Varying(NamedTuple):
     column: Column
 
 
-class Matches(NamedTuple):
-    """Spans that a pattern matches."""
-
-    held: list[tuple[Any, ...]]
-    """What each group holds of each of them."""
-    which: list[int]
-    """Their stencils."""
-    places: list[int]
-    """Their places in the scope."""
-
-    def rows(self, rows: Sequence[int]) -> "Matches":
-        """Some of them."""
-        return Matches(
-            [tuple([column[row] for row in rows]) for column in self.held],
-            [self.which[row] for row in rows],
-            [self.places[row] for row in rows],
-        )
-
-    def __add__(self, other: "Matches") -> "Matches":  # type: ignore[override] # not as a tuple
-        held = [one + more for one, more in zip(self.held, other.held, strict=True)]
-        return Matches(held, self.which + other.which, self.places + other.places)
-
-
 class Read(NamedTuple):
     """Columns by field name, the places in the scope of their rows, and the places of the spans that are left."""
 
@@ -210,10 +186,8 @@ class _Expression:
         self._parts: list[bytes] = []
         self._groups = 0
         self.size = 0
-        self.choices: list[tuple[int, list[bytes]]] = []
-        """Groups in which the stencils differ, and what each stencil has there."""
-        self.same: list[tuple[int, bytes]] = []
-        """Groups that hold the same on all spans, and what."""
+        self.choices: list[tuple[int, int]] = []
+        """Fields that the stencils differ in, and their groups."""
 
     def add(self, part: bytes, groups: int = 0) -> int:
         """Adds a part; returns the number of the first of its groups."""
@@ -223,38 +197,19 @@ class _Expression:
         self._groups += groups
         return first
 
-    def spell(self, which: int) -> None:
-        """Adds one of the fields as it is: a group where the stencils differ in it."""
-        texts = [text[which] for text in self._texts]
-        found = sorted(set(texts), key=len, reverse=True)
+    def choose(self, which: int) -> None:
+        """Adds one of the fields: a group where the stencils differ in it."""
+        found = sorted({text[which] for text in self._texts}, key=len, reverse=True)
         if len(found) == 1:
             self.add(re.escape(found[0]))
         else:
-            self.choices.append((self.add(b"(" + b"|".join(map(re.escape, found)) + b")", 1), texts))
-
-    def run(self, fields: Sequence[int], behind: bytes = b"", ahead: bytes = b"") -> None:
-        """Adds fields that follow each other, as a group of their length when that saves looking at each byte; and what is
-        ``behind`` them. That, and what it is ``ahead`` of, tells where they end when they are of several lengths."""
-        texts = [b"".join([text[which] for which in fields]) for text in self._texts]
-        lengths = sorted(set(map(len, texts)), reverse=True)
-        if lengths[0] <= SHORT_RUN or len(lengths) > (MAX_CHOICES if behind else 1):
-            for which in fields:
-                self.spell(which)
-            self.add(behind)
-            return
-        # The first length that fits is the only one tried: all ways to fit all runs could be too many.
-        group = self.add(b"(?>(" + b"|".join(b".{%d}" % length for length in lengths) + b")" + behind, 1)
-        self.add(b"(?=" + ahead + b"))" if len(lengths) > 1 else b")")
-        if texts.count(texts[0]) == len(texts):
-            self.same.append((group, texts[0]))
-        else:
-            self.choices.append((group, texts))
+            self.choices.append((which, self.add(b"(" + b"|".join(map(re.escape, found)) + b")", 1)))
 
     def compiled(self) -> re.Pattern[bytes]:
         """The expression. Raises TooMuch when it is too long."""
         if self.size > MAX_SOURCE or self._groups > MAX_GROUPS:
             raise TooMuch
-        return re.compile(b"".join(self._parts) + _REST, re.DOTALL)
+        return re.compile(b"".join(self._parts), re.DOTALL)
 
 
 class Pattern:
@@ -264,17 +219,15 @@ class Pattern:
         "_by_key",
         "_counts",
         "_dialect",
-        "_find",
         "_fixed",
         "_key",
-        "_lengths",
+        "_match",
         "_plain",
         "_roles",
         "_rows",
-        "_same",
+        "_scanner",
         "_segments",
         "_times",
-        "_uneven",
         "_varying",
         "matched",
         "size",
@@ -300,40 +253,22 @@ class Pattern:
         expression = _Expression(texts)
         expression.add(_HEAD, 1)
         expression.add(_IDS, 3)
-        expression.spell(0)
-        expression.spell(1)
+        expression.choose(0)
+        expression.choose(1)
         self._times = expression.add(_TIMES, 1)
         groups: dict[int, int] = {}
-        run: list[int] = []
-        length = _BYTES_OF_ALL
-        uneven: list[int] = []
         for place in range(width):
             if place in by_place:
-                column = by_place[place].column
-                forms = sorted(column.forms)
-                lengths, value = _any_of(column.head, forms)
-                expression.run(run, _ATTRIBUTE_TAG + lengths, re.escape(column.head))
-                run = []
-                groups[place] = expression.add(value, 1)
-                length += 2
-                if len({size for _, size in forms}) == 1:
-                    length += forms[0][1]
-                else:
-                    uneven.append(groups[place])
+                groups[place] = expression.add(_ATTRIBUTE_TAG + _any_of(by_place[place].column), 1)
             else:
-                run.append(next(fixed))
-        if run:
-            expression.run(run)
-        expression.spell(2)
-        uneven.append(expression.add(_FLAGS, 1))
-        self._find = expression.compiled().findall
-        self._uneven = uneven
-        """Groups of several lengths; runs of fixed fields have those of the stencil."""
-        self._lengths: dict[int | None, int] = {number: length + sum(map(len, text)) for number, text in enumerate(texts)}
-        self._lengths[None] = 0
-        self._key = [group for group, _ in expression.choices]
-        self._by_key = dict(zip(zip(*[of_each for _, of_each in expression.choices], strict=True), count(), strict=False))
-        self._same = expression.same
+                expression.choose(next(fixed))
+        expression.choose(2)
+        expression.add(_FLAGS)
+        compiled = expression.compiled()
+        self._match = compiled.fullmatch
+        self._scanner = compiled.scanner  # type: ignore[attr-defined] # of the standard library, unknown to its stubs
+        self._key = [group for _, group in expression.choices]
+        self._by_key = {tuple(text[which] for which, _ in expression.choices): number for number, text in enumerate(texts)}
         self.tried = self.matched = 0
         self._counts = tuple(counts)
         self._dialect = dialect
@@ -345,8 +280,7 @@ class Pattern:
         self._plain = [_is_plain(row, fed, dialect) for row in self._rows]
         self._segments = _segments([stencil.pieces for _, stencil in stencils], {each.piece for each in varying})
         texts_of_all = sum(len(text) for each in self._segments if not isinstance(each, int) for text in _texts_of(each))
-        runs = sum(len(text) for _, of_each in expression.choices for text in of_each)
-        self.size = 10 * expression.size + texts_of_all + runs + sum(len(text) for _, text in expression.same)
+        self.size = 10 * expression.size + texts_of_all
         """Bytes, by estimate."""
         self._fixed: list[tuple[int, list[Any]]] = []
         for slot in range(_FIELDS):
@@ -359,11 +293,17 @@ class Pattern:
             if slot not in settled and any(value is not None for value in values):
                 self._fixed.append((slot, values if values.count(values[0]) < len(values) else values[:1]))
 
-    def read(self, matches: Matches, measure: Measure) -> Read:
-        """Columns of spans that match."""
-        held, which, places = matches
-        size = len(places)
+    def read(self, groups: list[tuple[Any, ...]], places: list[int], measure: Measure) -> Read:
+        """Columns of matched spans: what the groups of each hold, and its place in the scope."""
+        size = len(groups)
+        held = list(zip(*groups, strict=True))
         bad: set[int] = set()
+        if not self._key:
+            which: list[Any] = [0] * size
+        else:
+            which = list(map(self._by_key.get, zip(*map(held.__getitem__, self._key), strict=True)))
+            if None in which:
+                bad.update(row for row, stencil in enumerate(which) if stencil is None)
         _, traces, spans, parents = held[:4]
         if NO_TRACE in traces or NO_SPAN in spans:
             bad.update(row for row in range(size) if traces[row] == NO_TRACE or spans[row] == NO_SPAN)
@@ -381,11 +321,11 @@ class Pattern:
             if not all(made[slot]):
                 bad.update(row for row, value in enumerate(made[slot]) if not value)
         if bad:
-            return self._without(bad, matches, measure)
+            return self._without(bad, groups, places, measure)
         columns = {
             _TRACE: list(traces),
             _SPAN: list(spans),
-            _PARENT: [parent if parent and parent != NO_SPAN else None for parent in parents],
+            _PARENT: [None if parent == NO_SPAN else parent for parent in parents],
             _START: starts,
             _END: ends,
         }
@@ -398,72 +338,44 @@ class Pattern:
             self._measure_row(columns, row, which[row], made, measure)
         return Read({FIELD_NAMES[slot]: column for slot, column in columns.items() if slot < _FIELDS}, places, [])
 
-    def run(self, encoded: bytes, start: int) -> tuple[Matches, int]:
-        """The spans from a byte on, up to the first that does not match; and where that one begins."""
-        found = self._find(encoded, start)
-        if found and not found[-1][0]:
-            found.pop()
+    def run(self, encoded: bytes, start: int) -> tuple[list[tuple[Any, ...]], int]:
+        """What the groups hold of each span that follows from a byte on, up to the first that does not match; and where that
+        one begins."""
+        found = list(iter(self._scanner(encoded, start).match, None))
         if not found:
-            return Matches([], [], []), start
-        held = list(zip(*found, strict=True))
-        which, lengths = self._stencils_of(held)
-        matched = which.index(None) if None in which else len(which)
+            return [], start
+        groups = list(map(_groups_of, found))
+        # Where a match ended is where its span ends only if the span's length says so.
+        ends = list(map(_end_of, found))
+        sizes = list(map(sub, ends, [start, *ends]))
+        if max(sizes) >= len(_HEADS):
+            return [], start
+        wrong = map(ne, map(_HEADS.__getitem__, sizes), map(_first_of, groups))
+        matched = next(compress(count(), wrong), len(found))
         self.tried += matched
         self.matched += matched
-        end = start + matched + sum(map(len, held[0][:matched])) + sum(lengths[:matched])
-        if matched < len(which):
-            held = [column[:matched] for column in held]
-        return Matches(held, which[:matched], list(range(matched))), end  # type: ignore[arg-type] # no None up to there
+        return groups[:matched], ends[matched - 1] if matched else start
 
-    def matches(self, encoded: bytes, bounds: Sequence[tuple[int, int]], places: Sequence[int]) -> Matches:
-        """Those that match of the spans with these bounds, at these places of the scope."""
-        find = self._find
-        found = [find(encoded, start, end)[0] for start, end in bounds]
+    def matches(self, encoded: bytes, bounds: Sequence[tuple[int, int]]) -> list[re.Match[bytes] | None]:
+        """The match of each span."""
+        match = self._match
+        found = [match(encoded, start, end) for start, end in bounds]
         self.tried += len(found)
-        at = [place for place, groups in zip(places, found, strict=True) if groups[0]]
-        if not at:
-            return Matches([], [], [])
-        held = list(zip(*[groups for groups in found if groups[0]], strict=True))
-        which, _ = self._stencils_of(held)
-        matches = Matches(held, which, at)  # type: ignore[arg-type] # those without are left out
-        if None in which:
-            matches = matches.rows([row for row, stencil in enumerate(which) if stencil is not None])
-        self.matched += len(matches.places)
-        return matches
-
-    def _stencils_of(self, held: list[tuple[Any, ...]]) -> tuple[list[int | None], list[int]]:
-        """The stencil of each match by what its runs of fixed fields hold, None where no stencil has that or where the match
-        is not as long as the span says; and the lengths of the matches behind that of the span."""
-        size = len(held[0])
-        which: list[int | None] = [0] * size
-        if self._key:
-            which = list(map(self._by_key.get, zip(*map(held.__getitem__, self._key), strict=True)))
-        for group, text in self._same:
-            if held[group].count(text) < size:
-                which = [stencil if each == text else None for stencil, each in zip(which, held[group], strict=True)]
-        lengths = list(map(self._lengths.__getitem__, which))
-        lengths = [length + _BYTES_OF_PARENT if parent else length for length, parent in zip(lengths, held[3], strict=True)]
-        for group in self._uneven:
-            lengths = list(map(add, lengths, map(len, held[group])))
-        if max(lengths) >= len(_HEADS):
-            lengths = [min(length, len(_HEADS) - 1) for length in lengths]
-        heads = tuple(map(_HEADS.__getitem__, lengths))
-        if heads != held[0]:
-            which = [number if head == own else None for number, head, own in zip(which, heads, held[0], strict=True)]
-        return which, lengths
+        self.matched += len(found) - found.count(None)
+        return found
 
     @property
     def idle(self) -> bool:
         """True when hardly any span matches."""
         return self.tried > MIN_TRIED and self.matched * MIN_SHARE < self.tried
 
-    def _without(self, bad: set[int], matches: Matches, measure: Measure) -> Read:
+    def _without(self, bad: set[int], groups: list[tuple[Any, ...]], places: list[int], measure: Measure) -> Read:
         """The same without some rows, which are left."""
-        good = [row for row in range(len(matches.places)) if row not in bad]
-        left = [matches.places[row] for row in sorted(bad)]
+        good = [row for row in range(len(groups)) if row not in bad]
+        left = [places[row] for row in sorted(bad)]
         if not good:
             return Read({}, [], left)
-        read = self.read(matches.rows(good), measure)
+        read = self.read([groups[row] for row in good], [places[row] for row in good], measure)
         return Read(read.columns, read.places, [*left, *read.left])
 
     def _measure_columns(self, columns: dict[int, list[Any]], which: list[int]) -> list[int]:
@@ -582,9 +494,12 @@ def _number(tag: bytes, number: int) -> bytes:
     return tag + varint.varint(number % 2**64) if number else b""
 
 
-def _any_of(head: bytes, forms: Sequence[tuple[int, int]]) -> tuple[bytes, bytes]:
-    """Expressions for the length of a varying attribute, and for the rest of it: a group, of the forms of its values."""
-    if not 0 < len(forms) <= MAX_CHOICES:
+def _any_of(column: Column) -> bytes:
+    """An expression for the forms of a varying attribute's values, behind its length; one group from the key on."""
+    head, forms = column.head, sorted(column.forms)
+    if len(forms) > MAX_CHOICES:
+        raise TooMuch
+    if not forms:
         raise TooMuch
     lengths = sorted({bytes((size,)) for _, size in forms})
     found = []
@@ -602,7 +517,7 @@ def _any_of(head: bytes, forms: Sequence[tuple[int, int]]) -> tuple[bytes, bytes
         else:
             found.append(before + b".{8}")
     start = re.escape(head + bytes((VALUE_TAG,)))
-    return b"(?:" + b"|".join(map(re.escape, lengths)) + b")", b"(" + start + b"(?:" + b"|".join(found) + b"))"
+    return b"(?:" + b"|".join(map(re.escape, lengths)) + b")(" + start + b"(?:" + b"|".join(found) + b"))"
 
 
 def _is_plain(row: list[Any], fed: set[int], dialect: Dialect) -> bool:

@@ -210,75 +210,6 @@ def test_a_span_that_no_pattern_matches_ends_where_its_length_says(place: int, o
     assert_equal(*both(message, POLICIES[0]))
 
 
-def _left_by_patterns(message: Any, monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """How many spans of each scope are left to be read in another way."""
-    found: list[int] = []
-    alike = extraction_module.Walk.alike
-
-    def spy(*given: Any) -> list[int]:
-        left = alike(*given)
-        found.append(len(left))
-        return left
-
-    with monkeypatch.context() as patch:
-        patch.setattr(extraction_module.Walk, "alike", spy)
-        extract_spans(message, project="p", key_id=None, now_ns=NOW_NS, content=POLICIES[0])
-    return found
-
-
-def _long_runs(service: str, count: int = 64) -> Any:
-    """Spans with more fixed attributes in a row than an expression spells out, in front of varying ones and behind them."""
-    before = {"gen_ai.operation.name": "chat", "gen_ai.request.model": "gpt-4o", "app.place": "a rather long text"}
-    behind = {"app.one": "the first of two texts", "app.two": "the other of two texts"}
-    made = [
-        span({**before, "gen_ai.response.id": f"r{number:04}", "gen_ai.usage.input_tokens": 200 + number, **behind})
-        for number in range(count)
-    ]
-    for number, each in enumerate(made):
-        each.span_id = (number + 1).to_bytes(8, "big")
-    return request(*made, resource={"service.name": service})
-
-
-@pytest.mark.parametrize("oddity", ["before", "behind", "order", "model"])
-def test_a_run_of_the_same_length_is_no_run_of_a_stencil(oddity: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    message = _long_runs(f"runs {oddity}")
-    both(message, POLICIES[0])
-    assert _left_by_patterns(message, monkeypatch) == [0]
-    for place in (0, 31, 63):
-        odd = message.resource_spans[0].scope_spans[0].spans[place].attributes
-        if oddity == "before":
-            odd[2].value.string_value = "a rather lone text"
-        elif oddity == "behind":
-            odd[6].value.string_value = "the order of two texts"[:22]
-        elif oddity == "order":  # other keys, at the same places
-            odd[5].key, odd[6].key = odd[6].key, odd[5].key
-        else:
-            odd[1].value.string_value = "gpt-4x"
-    assert _left_by_patterns(message, monkeypatch) == [3]
-    assert_equal(*both(message, POLICIES[0]))
-
-
-def test_runs_of_several_lengths_are_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
-    message = _long_runs("lengths", 96)
-    for number, each in enumerate(message.resource_spans[0].scope_spans[0].spans):
-        each.attributes[2].value.string_value = "a rather long text" + "x" * (number % 5)
-        each.attributes[5].value.string_value = "the first of two texts" + "x" * (number % 3)
-    both(message, POLICIES[0])
-    assert _left_by_patterns(message, monkeypatch) == [0]
-    assert_equal(*both(message, POLICIES[0]))
-
-
-def test_parents_flags_and_statuses_may_be_there_or_not(monkeypatch: pytest.MonkeyPatch) -> None:
-    message = _long_runs("optional fields", 96)
-    for number, each in enumerate(message.resource_spans[0].scope_spans[0].spans):
-        each.parent_span_id = b"" if number % 2 else bytes(7) + b"\x01"
-        each.flags = 0x101 if number % 3 else 0
-        each.status.code = number % 4 // 3
-    both(message, POLICIES[0])
-    assert _left_by_patterns(message, monkeypatch) == [0]
-    assert_equal(*both(message, POLICIES[0]))
-
-
 @pytest.mark.parametrize("size", [0, 100, 127, 16_000, 17_000, 40_000])
 def test_spans_of_any_length_are_read_as_on_their_own(size: int) -> None:
     message = _requests(32, **{"app.note": "n" * size})
@@ -431,7 +362,7 @@ def test_the_texts_of_a_pattern_are_part_of_its_size(monkeypatch: pytest.MonkeyP
         shape.keep((b"n", 3, b"", picked), [None] * len(SLOT), {keys[0]: "x" * 2000, keys[1]: place}, "other")
     before = shape._memory.bytes
     assert shape.filled()
-    assert shape._memory.bytes - before > 4 * 2000 + 4 * 2000, "once as JSON, once to look it up"
+    assert shape._memory.bytes - before > 10 * 2000 + 4 * 2000
 
 
 def test_what_a_column_looked_like_may_be_noted_while_it_is_read() -> None:
