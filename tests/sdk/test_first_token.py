@@ -62,7 +62,7 @@ def test_a_streamed_call_has_its_time_to_first_token(vendor: str, stream: str, f
     if stream in ("chat_tools", "messages_beta"):
         assert FIRST_TOKEN_S <= span["attributes"][FIRST_CHUNK] <= span["ns"] / 1e9
         return
-    half_of_the_rest_s = (OUTPUT - 1) * TOKEN_S / 2  # the client may be late for the first chunk, the server goes on
+    some_of_the_rest_s = (OUTPUT - 1) * TOKEN_S / 4  # a busy client may be late for the first chunk, the server goes on
     assert FIRST_TOKEN_S <= span["attributes"][FIRST_CHUNK] <= span["ns"] / 1e9 - some_of_the_rest_s
 
 
