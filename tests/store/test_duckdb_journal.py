@@ -1093,7 +1093,7 @@ def test_readers_and_commits_and_the_settler_together_lose_and_double_nothing(
                 now = _by_a_new_connection(busy)
                 assert now >= seen[-1], "a row that was seen is gone"
                 seen.append(now)
-                time.sleep(0.05)
+                time.sleep(0.02)
         except BaseException as error:
             failures.append(error)
 
@@ -1101,6 +1101,7 @@ def test_readers_and_commits_and_the_settler_together_lose_and_double_nothing(
     watching.start()
     for trace in range(1, 41):
         commit(busy, *many(trace, 500))
+        time.sleep(0.02)
     done.set()
     watching.join(30)
     assert not failures

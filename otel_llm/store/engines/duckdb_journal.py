@@ -364,7 +364,7 @@ class Journal:
                 left -= entry.insert.size
             else:
                 sequence = max(sequence, self._sequence if self._failed else 0)
-            insert = SpanBatch.concat(batches) if batches else SpanBatch()
+            insert = type(batches[0]).concat(batches) if batches else SpanBatch()
             return Due(Change(insert=insert, rejections=rejections), sequence, rows)
 
     def mark(self, connection: duckdb.DuckDBPyConnection, due: Due) -> None:
