@@ -94,6 +94,7 @@ def main() -> None:
         watch.timed(extract_spans, "extract"),
         watch.timed(pricer.price, "price"),
     )
+    watch.wrap(engine_module._ArrowBatch, "of", "Arrow arrays")
     watch.wrap(engine_module._Tables, "_insert_spans", "Arrow arrays")
     watch.wrap(engine_module.RecentSpans, "wrote", "memory of recent spans")
     watch.wrap(engine_module.RecentSpans, "look", "memory of recent spans")
