@@ -5,8 +5,8 @@ primary key: an index on the ids tripled the file and halved ingest, while one s
 pruned by zone maps, gives the same exactness.
 
 Commits go into a journal first (:mod:`otel_llm.store.engines.duckdb_journal`). A thread settles it by whole row groups while
-commits go on; whatever looks into the database settles the rest before: every statement of a reader, every transaction of the
-writer, retention, a checkpoint, closing.
+commits go on; whatever looks into the database settles the rest before: every transaction of a reader or of the writer,
+retention, a checkpoint, closing.
 
 Two locks, always taken in this order: the *turn*, of whoever decides about spans, appends to the journal and knows what is
 recent; and the one of whoever *changes* the database, by settling or otherwise.
@@ -779,10 +779,10 @@ class _Tables:
             self.connection.unregister("asked")
 
     def _insert_spans(self, batch: SpanBatch) -> None:
+        if not isinstance(batch, _ArrowBatch):
+            batch = _ArrowBatch.of(batch, self._inlets.arrays)
         columns = batch.filled_columns()
         inlet = self._inlets.of(tuple(columns))
-        if not isinstance(batch, _ArrowBatch):
-            columns = {name: [self._inlets.arrays.of(name, column)] for name, column in columns.items()}
         inlet.table = Table.from_pydict({name: ChunkedArray(chunks) for name, chunks in columns.items()})
         try:
             self.connection.execute(inlet.insert)

@@ -196,7 +196,7 @@ class Journal:
                 log.info("found %d commits in the journal that were not in the database yet", len(pending))
             if rows and (not pending or pending[0].sequence > settled + 1):  # it is lost: its number must not be another's
                 settled, rows = settled + 1, 0
-                connection.execute("UPDATE otel_llm_journal SET settled = $1, settled_rows = 0", [settled])
+                self.mark(connection, Due(Change(), settled, rows))
         self._hold([entry.after(rows) if entry.sequence == settled + 1 else entry for entry in pending])
         self._settled = settled
         self._sequence = max(self._sequence, settled, *(entry.sequence for entry in pending))
@@ -398,7 +398,7 @@ class Journal:
             self._file, self._size = _made(self._path), FIRST_BYTES
         except OSError as error:
             self._usable = False
-            log.warning("there is no journal, small commits go into the database one by one: %s", error)
+            log.warning("there is no journal, commits go into the database one by one: %s", error)
             with suppress(OSError):
                 self._path.unlink(missing_ok=True)
             return False
