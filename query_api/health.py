@@ -40,7 +40,7 @@ def blueprint(collector: "Collector") -> Blueprint:
 
 def _store_answers(collector: "Collector") -> bool:
     try:
-        run(collector.engine, sa.select(sa.literal(1)), STORE_TIMEOUT_S)
+        run(collector.engine, sa.select(sa.literal(1)), STORE_TIMEOUT_S, sql=collector.engine.small_tables)
     except (OtelLLMError, sa.exc.SQLAlchemyError) as error:
         log.warning("the store does not answer: %s", error)
         return False

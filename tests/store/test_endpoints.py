@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from otel_llm.store.engines.duckdb import DuckDBEngine
 from tests.endpoints import REQUESTS
 from tests.engines import ENGINES, url_of
 from tests.query_api.conftest import QueryServer
@@ -33,9 +34,18 @@ def ask(server: QueryServer, name: str) -> Any:
 class Asked:
     """A server over the world, and the statements it sends."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, journalled: bool = False) -> None:
+        """``journalled`` leaves the spans in the journal of DuckDB, where every question finds them."""
         self.server = QueryServer(database_url=url)
-        self.server.store(ROWS, FINDINGS)
+        if journalled:
+            self.server.store([], FINDINGS)
+            self.server.store(ROWS)
+            engine = self.server.engine
+            assert isinstance(engine, DuckDBEngine)
+            engine._beside_spans = 0
+            engine.sql = engine.aggregates  # for those that would settle them as well
+        else:
+            self.server.store(ROWS, FINDINGS)
         self.statements: list[str] = []
         sa.event.listen(self.server.engine.sql, "before_cursor_execute", self._note)
 
@@ -44,11 +54,19 @@ class Asked:
             self.statements.append(statement)
 
 
-@pytest.fixture(scope="module", params=ENGINES)
+JOURNALLED = "duckdb, spans in its journal"
+
+
+@pytest.fixture(scope="module", params=[*ENGINES, JOURNALLED])
 def asked(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Asked]:
     """A server on the engine under test."""
-    made = Asked(url_of(request, request.param, tmp_path_factory.mktemp("endpoints")))
+    journalled = request.param == JOURNALLED
+    url = url_of(request, "duckdb" if journalled else request.param, tmp_path_factory.mktemp("endpoints"))
+    made = Asked(url, journalled=journalled)
     yield made
+    if journalled:
+        assert made.server.engine.journal is not None
+        assert made.server.engine.journal.pending_spans == len(ROWS), "a question has settled them"
     made.server.close()
 
 

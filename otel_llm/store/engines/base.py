@@ -204,6 +204,12 @@ class Engine(ABC):
         return self.sql
 
     @property
+    def aggregates(self) -> sa.Engine:
+        """:attr:`sql` for who only adds spans up, and rolls back: a view of all that was committed may stand for the table, in
+        which it takes long to find the newest rows."""
+        return self.sql
+
+    @property
     def journal(self) -> JournalStatistics | None:
         """Numbers of the journal; None on an engine without one."""
         return None

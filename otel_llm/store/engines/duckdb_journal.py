@@ -344,6 +344,11 @@ class Journal:
         return True
 
     # -- settling
+    def pending_now(self) -> list[Pending]:
+        """What is pending, as a list that stays as it is."""
+        with self._guard:
+            return self.pending[:]
+
     def due(self, spans: int | None = None) -> Due:
         """The first so many spans that are pending, or everything."""
         with self._guard:

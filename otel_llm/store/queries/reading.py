@@ -83,18 +83,19 @@ class Reader:
 
 
 @contextmanager
-def reading(engine: Engine, timeout_s: float, max_rows: int = MAX_ROWS) -> Iterator[Reader]:
-    """A reader whose statements together may take ``timeout_s`` seconds."""
+def reading(engine: Engine, timeout_s: float, max_rows: int = MAX_ROWS, *, sql: sa.Engine | None = None) -> Iterator[Reader]:
+    """A reader whose statements together may take ``timeout_s`` seconds. ``sql`` is given by who does not add rows up, which
+    ``engine.aggregates`` is for: ``engine.sql`` by who asks for the newest, ``engine.small_tables`` by who asks for none."""
     deadline = time.monotonic() + timeout_s
     try:
-        connecting = engine.sql.connect()
+        connecting = (sql or engine.aggregates).connect()
     except sa.exc.TimeoutError as error:  # every connection of the pool is busy
         raise QueryTimeout("too many queries at once", RETRY_AFTER_S) from error
     with connecting as connection:
         yield Reader(engine, connection, deadline, max_rows)
 
 
-def run(engine: Engine, statement: AnySelect, timeout_s: float) -> Sequence[AnyRow]:
-    """All rows of one statement. Raises QueryTimeout."""
-    with reading(engine, timeout_s) as reader:
+def run(engine: Engine, statement: AnySelect, timeout_s: float, *, sql: sa.Engine | None = None) -> Sequence[AnyRow]:
+    """All rows of one statement, as :func:`reading`. Raises QueryTimeout."""
+    with reading(engine, timeout_s, sql=sql) as reader:
         return reader.rows(statement)
