@@ -1,15 +1,14 @@
 """Tokens to USD for whole batches: prices are resolved once for each provider, model and service tier."""
 
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
-from itertools import repeat
 from typing import TYPE_CHECKING, Any
 
 from otel_llm.pricing.overrides import Override, read_overrides
 from otel_llm.pricing.price_table import Listing, PriceTable
-from otel_llm.pricing.tariff import Day, Tariff, Timeline
+from otel_llm.pricing.tariff import Day, Tariff, Timeline, costs
 from otel_llm.spans import CALL_ROLES, SpanBatch
 
 if TYPE_CHECKING:
@@ -42,18 +41,21 @@ _Model = tuple[str | None, str | None, str | None, str | None]
 """Provider, model that answered, model asked for, service tier."""
 
 
-class _Models(dict[_Model, tuple[Tariff | None, Timeline | None]]):
+class _Models(dict[_Model, Tariff | Timeline | None]):
     """The models of one batch: the tariff of one whose price is the same for all of the batch, else its timeline."""
 
     def __init__(self, timeline: Callable[..., Timeline], starts: Sequence[int]) -> None:
         super().__init__()
         self._timeline = timeline
         self._first, self._last = min(starts), max(starts)
+        self.steady = True
+        """Each model found so far has one price."""
 
-    def __missing__(self, model: _Model) -> tuple[Tariff | None, Timeline | None]:
+    def __missing__(self, model: _Model) -> Tariff | Timeline | None:
         timeline: Timeline = self._timeline(*model)
         steady = timeline.is_steady(self._first, self._last)
-        self[model] = found = (timeline.at(self._first), None) if steady else (None, timeline)
+        self.steady = self.steady and steady
+        self[model] = found = timeline.at(self._first) if steady else timeline
         return found
 
 
@@ -99,39 +101,37 @@ class Pricer:
         """
         self._current_table()
         columns = batch.columns
-        if rows is None:
-            rows = range(batch.size)
-            # a column that is left out stays so
-            inputs: list[Any] = [columns.get(name) or repeat(None, batch.size) for name in INPUTS]
-        else:
-            rows = list(rows)
-            inputs = [[column[row] for row in rows] for column in map(columns.__getitem__, INPUTS)]
-        if not rows:
+        if rows is not None or not CALL_ROLES.issuperset(columns["role"]):
+            roles = columns["role"]
+            rows = [row for row in (range(batch.size) if rows is None else rows) if roles[row] in CALL_ROLES]
+        size = batch.size if rows is None else len(rows)
+        if not size:
             return
-        roles, starts, providers, requested, answered, tiers, *counts, modal = inputs
-        costs, sources = columns["cost_computed"], columns["cost_computed_source"]
+        found, sources = self._costs([_column(columns, name, rows, size) for name in INPUTS])
+        if rows is None:
+            columns |= {"cost_computed": found, "cost_computed_source": sources}
+            return
+        all_costs, all_sources = columns["cost_computed"], columns["cost_computed_source"]
+        for row, cost, source in zip(rows, found, sources, strict=True):
+            all_costs[row], all_sources[row] = cost, source
+
+    def _costs(self, inputs: Sequence[Any]) -> tuple[list[float | None], list[str | None]]:
+        """What calls cost and with which price, from the columns of :data:`INPUTS`."""
+        _, starts, providers, requested, answered, tiers, *counts, modal = inputs
         models = _Models(self._timeline, starts)
-        known = zip(providers, answered, requested, tiers, strict=True)
-        for row, role, model, start_ns, incoming, outgoing, read, write, hour, thought, parts in zip(
-            rows, roles, known, starts, *counts, modal, strict=True
-        ):
-            if role not in CALL_ROLES:
-                continue
-            if incoming is None and outgoing is None:
-                tariff = None
-            else:
-                tariff, timeline = models[model]
-                if timeline is not None:
-                    tariff = timeline.at(start_ns)
-            if tariff is None:
-                costs[row] = sources[row] = None
-                continue
-            cost = None
-            if parts and tariff.modal is not None:
-                tokens = incoming, outgoing, read, write, hour, thought
-                cost = tariff.modal(parts, *(count or 0 for count in tokens))
-            costs[row] = tariff.cost(incoming, outgoing, read, write, hour, thought) if cost is None else cost
-            sources[row] = tariff.source
+        tariffs: list[Any] = list(map(models.__getitem__, zip(providers, answered, requested, tiers, strict=True)))
+        if not models.steady:
+            tariffs = [
+                each.at(start_ns) if isinstance(each, Timeline) else each
+                for each, start_ns in zip(tariffs, starts, strict=True)
+            ]
+        found = costs(tariffs, *counts)
+        if any(modal):
+            for row, (parts, tariff, *tokens) in enumerate(zip(modal, tariffs, *counts, strict=True)):
+                if parts and found[row] is not None and tariff.modal is not None:
+                    cost = tariff.modal(parts, *(count or 0 for count in tokens))
+                    found[row] = found[row] if cost is None else cost
+        return found, [None if cost is None else tariff.source for cost, tariff in zip(found, tariffs, strict=True)]
 
     def _current_table(self) -> PriceTable:
         table = self._table
@@ -156,6 +156,14 @@ class Pricer:
         before = starts[0] - 86_400 * _NS if starts else 0
         periods = [_Period(table, listing, rules, tier, start).day(sorted(times | {0})) for start in (before, *starts)]
         return Timeline(starts, periods)
+
+
+def _column(columns: Mapping[str, list[Any]], name: str, rows: Sequence[int] | None, size: int) -> Sequence[Any]:
+    """Some rows of a column, all when None; a column that is left out stays so."""
+    column = columns.get(name)
+    if column is None:
+        return (None,) * size
+    return column if rows is None else [column[row] for row in rows]
 
 
 class _Period:

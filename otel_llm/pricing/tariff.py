@@ -5,10 +5,11 @@ of its own costs what its whole costs. Thresholds apply to all tokens of a call,
 """
 
 from bisect import bisect_right
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 _DAY_NS = 86_400_000_000_000
+_NO_END = 1 << 64  # tokens
 
 Modal = Callable[[str, int, int, int, int, int, int], float | None]
 """(modality_tokens, input, output, cache read, cache write, cache write 1h, reasoning) -> USD; None when it cannot say."""
@@ -33,44 +34,67 @@ class Tariff:
     exceeds applies. ``modal`` prices calls with text, image or audio token counts, where the price table tells them apart.
     """
 
-    __slots__ = ("_bands", "modal", "source")
+    __slots__ = ("_bands", "lowest", "lowest_to", "modal", "source")
 
     def __init__(self, bands: Sequence[tuple[int, Rates]], source: str, modal: Modal | None = None) -> None:
-        self._bands = tuple(bands)
+        self._bands = tuple((threshold, tuple(rates)) for threshold, rates in bands)
+        self.lowest = self._bands[-1][1]
+        """The rates of most calls; a plain tuple in the order of :class:`Rates`, as it is taken apart faster."""
+        self.lowest_to = self._bands[-2][0] if len(bands) > 1 else _NO_END
+        """The highest input that these hold for."""
         self.source = source
         self.modal = modal
 
-    def cost(
-        self,
-        input_tokens: int | None,
-        output_tokens: int | None,
-        cache_read: int | None,
-        cache_write: int | None,
-        cache_write_1h: int | None,
-        reasoning: int | None,
-    ) -> float:
-        """USD of one call. Counts that are None are 0; parts that exceed their whole never make it negative."""
-        total = input_tokens or 0
-        for threshold, rates in self._bands:  # noqa: B007 the last band always applies
-            if total > threshold:
-                break
+    def rates(self, input_tokens: int) -> tuple[float, ...]:
+        """The rates of a call, in the order of :class:`Rates`."""
+        return next((rates for threshold, rates in self._bands if input_tokens > threshold), self.lowest)
+
+
+Counts = Iterable[int | None]
+
+
+def costs(
+    tariffs: Iterable[Tariff | None],
+    input_tokens: Counts,
+    output_tokens: Counts,
+    cache_read: Counts,
+    cache_write: Counts,
+    cache_write_1h: Counts,
+    reasoning: Counts,
+) -> list[float | None]:
+    """USD of calls, each by its tariff, from columns of equal length. None without a tariff, and without token counts.
+
+    Counts that are None are 0; parts that exceed their whole never make a cost negative.
+    """
+    found: list[float | None] = []
+    append = found.append
+    for tariff, total, outgoing, read, write, write_1h, thought in zip(
+        tariffs, input_tokens, output_tokens, cache_read, cache_write, cache_write_1h, reasoning, strict=True
+    ):
+        if tariff is None or (total is None and outgoing is None):
+            append(None)
+            continue
+        left = total or 0
+        rates = tariff.lowest if left <= tariff.lowest_to else tariff.rates(left)
+        input_rate, output_rate, read_rate, write_rate, write_1h_rate, thought_rate, call = rates
         cost = 0.0
-        if cache_read:
-            total -= cache_read
-            cost = cache_read * rates.cache_read
-        if cache_write:
-            total -= cache_write
-            hour = min(cache_write_1h or 0, cache_write)
-            cost += (cache_write - hour) * rates.cache_write + hour * rates.cache_write_1h
-        if total > 0:
-            cost += total * rates.input
-        if output_tokens:
-            if reasoning:
-                thought = min(reasoning, output_tokens)
-                cost += (output_tokens - thought) * rates.output + thought * rates.reasoning
+        if read:
+            left -= read
+            cost = read * read_rate
+        if write:
+            left -= write
+            hour = min(write_1h or 0, write)
+            cost += (write - hour) * write_rate + hour * write_1h_rate
+        if left > 0:
+            cost += left * input_rate
+        if outgoing:
+            if thought:
+                hidden = min(thought, outgoing)
+                cost += (outgoing - hidden) * output_rate + hidden * thought_rate
             else:
-                cost += output_tokens * rates.output
-        return cost / 1_000_000 + rates.call
+                cost += outgoing * output_rate
+        append(cost / 1_000_000 + call)
+    return found
 
 
 Day = tuple[tuple[int, Tariff | None], ...]
