@@ -132,7 +132,13 @@ class Pipeline:
             rejected=rejected,
             values=extraction.values,
         )
-        return Answer(refused, _message(signal, extraction.rejections, extraction.values))
+        message = _message(signal, extraction.rejections, extraction.values)
+        damage = extraction.damage
+        if damage:
+            self._accounting.record(signal, project, rejected=damage.rejected, values=damage.values)
+            refused += damage.rejected.total()
+            message = ". ".join(part for part in (damage.message(_NOUNS[signal]), message) if part)
+        return Answer(refused, message)
 
 
 def _message(signal: Signal, rejections: list[Rejection], values: Counter[str]) -> str:

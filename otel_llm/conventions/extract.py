@@ -8,7 +8,7 @@ together. What a resource and a scope say is worked out once and copied into eac
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from operator import itemgetter
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 from google.protobuf.message import DecodeError
@@ -22,8 +22,9 @@ from otel_llm.conventions.content import ContentPolicy
 from otel_llm.conventions.dialect import Dialect
 from otel_llm.conventions.events import NO_EVENTS, read_events, read_links
 from otel_llm.conventions.extraction import Extraction
+from otel_llm.conventions.frames import frames_of, scope_of
 from otel_llm.conventions.identity import Fault, check_ids, check_times, hex_of, parent_of
-from otel_llm.conventions.pattern import MEASURED, Pattern, first_span, spans_at
+from otel_llm.conventions.pattern import MEASURED, Matched, Pattern
 from otel_llm.conventions.routes import (
     PARAMETERS,
     WIDE,
@@ -37,7 +38,9 @@ from otel_llm.conventions.routes import (
 from otel_llm.conventions.slots import BLANK, SLOT
 from otel_llm.conventions.stencil import MANY, Family, Memory, Shape
 from otel_llm.conventions.values import NUL, BadValueError, clean, scrub_attributes
-from otel_llm.conventions.wire import PAIRS, read_pair, read_status, trace_request
+from otel_llm.conventions.wire import PAIRS, ScopeSpans, WireSpan, read_pair, read_status, trace_request
+from otel_llm.otlp.damage import Damage
+from otel_llm.otlp.decode import salvage
 from otel_llm.spans import CALL_ROLES, FIELD_NAMES, Finding, Rejection, SpanBatch
 
 PENDING: Final = "pending_span"
@@ -94,23 +97,28 @@ def extract_spans(
 
     ``project`` and ``key_id`` are the caller's, ``now_ns`` the time of arrival (ns since 1970); ``dialect`` is given when the
     spans themselves do not tell it any more; without ``stencils`` each span is read on its own, which gives the same rows.
-    Never raises on what a client may send: a span that cannot be stored becomes a rejection, a value that cannot be is
-    dropped and counted. A request that was decoded as a :data:`otel_llm.conventions.wire.TraceRequest` is read without a
-    further copy.
+    A span that cannot be stored becomes a rejection, a value that cannot be is dropped and counted. A request that was decoded
+    as a :data:`otel_llm.conventions.wire.TraceRequest` is read without a further copy; what does not parse of its scopes is
+    found here, and is the extraction's damage. Raises InvalidPayload when nothing can be made of such a request.
     """
-    walk = Walk(project, key_id, now_ns, content)
+    damage = Damage()
+    try:
+        walk = _walked(message, Walk(project, key_id, now_ns, content), dialect, stencils=stencils)
+    except DecodeError:
+        message, damage = salvage("traces", message.SerializeToString())
+        walk = _walked(message, Walk(project, key_id, now_ns, content), dialect, stencils=stencils)
+    extraction = walk.extraction()
+    extraction.damage = damage
+    return extraction
+
+
+def _walked(message: Any, walk: "Walk", dialect: Dialect | None, *, stencils: bool) -> "Walk":
+    """Reads all spans of a request. Raises DecodeError for a scope that does not parse."""
     for resource_spans in trace_request(message).resource_spans:
         base = walk.resource(resource_spans.resource)
         for scope_spans in resource_spans.scope_spans:
-            encoded_scope = scope_spans.scope
-            scope = walk.scope(encoded_scope)
-            family = base.family(encoded_scope) if stencils and dialect is None else None
-            spans = scope_spans.spans
-            patterns = family.patterns() if family is not None and len(spans) >= MANY else []
-            left = walk.alike(scope_spans, patterns) if patterns else None
-            if left is None or left:
-                walk.spans(spans, base, scope.name, scope.version, dialect, family, left)
-    return walk.extraction()
+            walk.scope_spans(scope_spans, base, dialect, stencils=stencils)
+    return walk
 
 
 class Base:
@@ -163,6 +171,16 @@ class _Bases(dict[tuple[bytes, ContentPolicy], Base]):
 
 
 _bases: Final = _Bases()
+
+
+class Others(NamedTuple):
+    """Spans of a scope that are read one by one."""
+
+    received: int
+    """How many spans the scope has."""
+    places: Sequence[int]
+    spans: Sequence[Any]
+    """Each a WireSpan."""
 
 
 class Walk:
@@ -281,26 +299,45 @@ class Walk:
             self._values[f"{key}: {bad}"] += 1
             return None
 
-    def spans(
-        self,
-        spans: Sequence[Any],
-        base: Base,
-        scope_name: str,
-        scope_version: str,
-        dialect: Dialect | None = None,
-        family: Family | None = None,
-        only: Sequence[int] | None = None,
-    ) -> None:
-        """Reads the spans (each a WireSpan) of one scope; ``dialect`` is given where the scope does not decide it, ``family``
-        where spans like these may have been read before, ``only`` where the others are read already."""
-        first = self._received
+    def scope_spans(self, encoded: bytes, base: Base, dialect: Dialect | None = None, *, stencils: bool = True) -> None:
+        """Reads an encoded ScopeSpans. Raises DecodeError when it is none."""
+        encoded_scope, start = scope_of(encoded)
+        family = base.family(encoded_scope) if stencils and dialect is None else None
+        patterns = family.patterns() if family is not None else []
+        others = self.alike(encoded, start, patterns)
+        if others is None:
+            parsed = ScopeSpans.FromString(encoded)
+            if family is not None and parsed.scope != encoded_scope:
+                family = base.family(parsed.scope)
+                patterns = family.patterns() if family is not None else []
+            encoded_scope = parsed.scope
+            if patterns:
+                # Patterns know one order of fields, and their writer may have another.
+                again = parsed.SerializeToString()
+                others = self.alike(again, scope_of(again)[1], patterns) if again != encoded else None
+            if others is None:
+                others = Others(len(parsed.spans), range(len(parsed.spans)), parsed.spans)
+        scope = self.scope(encoded_scope)
+        if others.spans:
+            self._read(others, base, scope.name, scope.version, dialect, family)
+        self._received += others.received
+
+    def spans(self, spans: Sequence[Any], base: Base, scope_name: str, scope_version: str, dialect: Dialect | None = None) -> None:
+        """Reads the spans (each a WireSpan) of one scope; ``dialect`` is given where the scope does not decide it."""
+        self._read(Others(len(spans), range(len(spans)), spans), base, scope_name, scope_version, dialect, None)
         self._received += len(spans)
+
+    def _read(
+        self, others: "Others", base: Base, scope_name: str, scope_version: str, dialect: Dialect | None, family: Family | None
+    ) -> None:
+        """Reads spans one by one; ``family`` is given where spans like these may have been read before."""
         scope = clean(scope_name)[: values.TEXT_CAP]
         start = base.row[:]
         start[_SCOPE] = scope or None
         start[_SCOPE_VERSION] = clean(scope_version)[: values.TEXT_CAP] or None
         plans = plans_of(dialect or dialect_of_scope(scope))
-        for place, span in enumerate(spans) if only is None else ((place, spans[place]) for place in only):
+        first = self._received
+        for place, span in zip(others.places, others.spans, strict=True):
             attributes = list(span.attributes)
             if family is not None and self._fill(span, attributes, family):
                 self._places.append(first + place)
@@ -311,44 +348,44 @@ class Walk:
                 self._places.append(first + place)
                 self._live |= _ALL_LIVE
 
-    def alike(self, scope_spans: Any, patterns: Sequence[tuple[Shape, Pattern]]) -> list[int]:
-        """Reads the spans of a scope that patterns match; returns the places of the others, if any."""
-        encoded = scope_spans.SerializeToString()
-        at = first_span(encoded)
-        found: dict[Pattern, tuple[list[tuple[Any, ...]], list[int]]] = {}
-        # As a rule one pattern matches all spans, one after the other.
-        done = 0
+    def alike(self, encoded: bytes, start: int, patterns: Sequence[tuple[Shape, Pattern]]) -> "Others | None":
+        """Reads the spans of an encoded scope, from a byte on, that patterns match, and returns the others; None when none
+        matches. Raises DecodeError when one of the others does not parse."""
+        frames = frames_of(encoded, start) if patterns else None
+        if frames is None or len(frames.starts) < MANY:
+            return None
+        size = len(frames.starts)
+        left: Sequence[int] = range(size)
+        found: list[list[Matched]] = []
         for _, pattern in patterns:
-            run, at = pattern.run(encoded, at)
-            if run:
-                done = len(run)
-                found[pattern] = run, list(range(done))
-                break
-        bounds = spans_at(encoded, at)
-        left = list(range(done, done + len(bounds)))
-        size = done + len(bounds)
-        for shape, pattern in patterns:
+            taken = pattern.take(encoded, frames, left)
+            found.append([taken])
+            left = taken.left
+        for (shape, pattern), parts in zip(patterns, found, strict=True):
             if not left:
                 break
-            matches = pattern.matches(encoded, [bounds[place - done] for place in left])
-            if pattern.idle:
+            matched = pattern.match(encoded, frames, left)
+            left = matched.left
+            if matched.matches:
+                parts.append(matched)
+                shape.learn_layouts(pattern, frames, matched)
+            elif pattern.idle:
                 shape.give_up(pattern)
-            groups, places = found.setdefault(pattern, ([], []))
-            groups += [each.groups() for each in matches if each]
-            places += [place for place, each in zip(left, matches, strict=True) if each]
-            left = [place for place, each in zip(left, matches, strict=True) if not each]
-        for pattern, (groups, places) in found.items():
-            if not places:
+        if len(left) == size:
+            return None
+        others = list(left)
+        for (_, pattern), parts in zip(patterns, found, strict=True):
+            matched = parts[0].joined(parts[1:])
+            if not matched.places:
                 continue
-            read = pattern.read(groups, places, self._measure)
-            left += read.left
+            read = pattern.read(matched, self._measure)
+            others += read.left
             if read.places:
                 self._parts.append(
                     (SpanBatch.of_columns(read.columns, len(read.places)), [self._received + place for place in read.places])
                 )
-        if not left:
-            self._received += size
-        return sorted(left)
+        others.sort()
+        return Others(size, others, [WireSpan.FromString(frames.span(encoded, place)) for place in others])
 
     def _fill(self, span: Any, attributes: list[bytes], family: Family) -> bool:
         """Reads a span by a stencil; False when there is none that it fits, or when it is out of the ordinary."""

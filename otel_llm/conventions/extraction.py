@@ -3,6 +3,7 @@
 from collections import Counter
 from dataclasses import dataclass, field
 
+from otel_llm.otlp.damage import Damage
 from otel_llm.spans import Finding, MetricPoint, Rejection, SpanBatch
 
 
@@ -12,7 +13,8 @@ class Extraction:
 
     ``received`` items were read: every one is in ``batch`` (or ``metric_points``), counted in ``ignored``, or in
     ``rejections``. ``values`` counts values that were dropped from items that were kept, by reason. ``warnings`` are
-    sentences for the client's partial_success message that do not concern rejected items.
+    sentences for the client's partial_success message that do not concern rejected items. ``damage`` is what could not be read
+    of a request that was decoded in part: the items it rejects were not received.
     """
 
     batch: SpanBatch
@@ -22,3 +24,4 @@ class Extraction:
     values: Counter[str] = field(default_factory=Counter)
     findings: list[Finding] = field(default_factory=list)
     metric_points: list[MetricPoint] = field(default_factory=list)
+    damage: Damage = field(default_factory=Damage)

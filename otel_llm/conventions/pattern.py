@@ -13,12 +13,14 @@ import re
 import struct
 from collections.abc import Callable, Collection, Iterable, Sequence
 from itertools import compress, count, repeat
-from operator import itemgetter, le, ne, sub
+from operator import gt, itemgetter, sub
 from typing import Any, Final, NamedTuple, Protocol
 
 from otel_llm.conventions import timing, usage
 from otel_llm.conventions.dialect import Dialect
+from otel_llm.conventions.frames import Frames
 from otel_llm.conventions.identity import NO_SPAN, NO_TRACE
+from otel_llm.conventions.layout import Layout, Layouts, Part
 from otel_llm.conventions.slots import SLOT
 from otel_llm.conventions.values import INT64_MAX
 from otel_llm.conventions.wire import DOUBLE_TAG, INT_TAG, ONE_BYTE, TEXT_TAG, VALUE_TAG
@@ -38,10 +40,14 @@ _FIELDS: Final = len(FIELD_NAMES)
 _FIRST_FIXED: Final = 3  # of the fields of a stencil, behind name, kind and status
 
 _LONGEST_INT: Final = 9  # bytes of a varint that is not negative
-_SCOPE_TAG, _SPANS_TAG = 0x0A, 0x12  # ScopeSpans.scope and spans
-_HEAD: Final = rb"\x12([\x80-\xff]{0,2}[\x00-\x7f])"
+_BEFORE_TEXT: Final = 4  # bytes between an encoded key and a short text: tag and length of the value and of the text
+_HEAD: Final = rb"\x12[\x80-\xff]{0,2}[\x00-\x7f]"
 """Tag and length of a span."""
-_IDS: Final = rb"\x0a\x10(.{16})\x12\x08(.{8})(?:\x22\x08(.{8}))?"
+_IDS: Final = rb"\x0a\x10(.{16})\x12\x08(.{8})(?:\x22\x08(.{8})|\x22\x00)?"
+"""Some write an empty parent of a root span, and an empty status."""
+_NO_STATUS: Final = rb"(?:\x7a\x00)?"
+_TRACE_GROUP, _SPAN_GROUP, _PARENT_GROUP = 0, 1, 2
+_NO_PARENT: Final = (b"", NO_SPAN)
 _NAME_TAG, _KIND_TAG, _ATTRIBUTE_TAG, _STATUS_TAG = b"\x2a", b"\x30", b"\x4a", b"\x7a"
 _TIMES: Final = rb"(\x39.{8}\x41.{8})"
 _FLAGS: Final = rb"(?:\x85\x01.{4})?"
@@ -111,8 +117,12 @@ class Column(Protocol):
     def targets(self) -> Sequence[Any]:
         """What it feeds."""
 
-    def read_all(self, encoded: Sequence[bytes]) -> "Values":
-        """The values of many spans, by the encoded attributes."""
+    @property
+    def kind(self) -> int | None:
+        """The tag of all values that have been seen, when those can be read without their keys; else None."""
+
+    def read_all(self, found: Sequence[Any], kind: int | None) -> "Values":
+        """The values of many spans: bytes of texts, numbers, or encoded attributes, by the kind."""
 
 
 class Stencil(Protocol):
@@ -134,18 +144,6 @@ class Stencil(Protocol):
 _Segment = int | str | list[str]
 """Part of the JSON text of the attributes: the place of a piece that varies, or a text, or one of each stencil."""
 
-_HEADS: Final = [
-    b"",
-    b"",
-    *(varint.length(size) for size in range(ONE_BYTE)),
-    b"",
-    *(varint.length(size) for size in range(ONE_BYTE, 2 * 8192)),
-]
-"""The length of a span as it is written, by the size of the whole field; up to two bytes."""
-_end_of: Final = re.Match.end
-_groups_of: Final = re.Match.groups
-_first_of: Final = itemgetter(0)
-
 Measure = Callable[[list[Any], Dialect, str, Sequence[Any]], None]
 """Settles what is measured on one row."""
 
@@ -155,10 +153,25 @@ class Values(NamedTuple):
 
     pieces: Sequence[str]
     """Of the JSON text; without meaning for message content."""
-    fed: list[list[Any]]
+    fed: Sequence[Sequence[Any]]
     """What each target is fed."""
     bad: Sequence[int]
     """Rows whose value is out of the ordinary."""
+
+
+class Gathered:
+    """What a slot that collects sources is fed, where each span has the one source."""
+
+    __slots__ = ("_rank", "label", "values")
+
+    def __init__(self, rank: int, label: str, values: list[Any]) -> None:
+        self._rank = rank
+        self.label = label
+        self.values = values
+
+    def __getitem__(self, row: int) -> list[tuple[int, str, Any]]:
+        """What the slot holds on one span."""
+        return [(self._rank, self.label, self.values[row])]
 
 
 class Varying(NamedTuple):
@@ -175,6 +188,31 @@ class Read(NamedTuple):
     columns: dict[str, list[Any]]
     places: list[int]
     left: list[int]
+
+
+class Matched(NamedTuple):
+    """Spans that a pattern matches."""
+
+    rows: list[tuple[Any, ...]]
+    """Trace id, span id, parent (may be empty), start, end, and the varying attributes in order, by their kinds."""
+    stencils: list[int]
+    """Numbers of their stencils."""
+    places: list[int]
+    """Which spans of the scope they are."""
+    left: list[int]
+    """Those that it does not match."""
+    matches: list[re.Match[bytes]]
+    """The matches of the expression, of spans without a known layout."""
+
+    def joined(self, others: Sequence["Matched"]) -> "Matched":
+        """All spans of several, in order. The places that are left, and matches, are dropped."""
+        rows, stencils, places = list(self.rows), list(self.stencils), list(self.places)
+        for other in others:
+            rows += other.rows
+            stencils += other.stencils
+            places += other.places
+        order = sorted(range(len(places)), key=places.__getitem__)
+        return Matched(*([items[number] for number in order] for items in (rows, stencils, places)), [], [])
 
 
 class _Expression:
@@ -197,13 +235,19 @@ class _Expression:
         self._groups += groups
         return first
 
-    def choose(self, which: int) -> None:
-        """Adds one of the fields: a group where the stencils differ in it."""
-        found = sorted({text[which] for text in self._texts}, key=len, reverse=True)
-        if len(found) == 1:
-            self.add(re.escape(found[0]))
+    def choose(self, which: int, nothing: bytes = b"") -> None:
+        """Adds one of the fields: a group where the stencils differ in it. ``nothing`` is an expression for one that is left
+        out."""
+        found = sorted({text[which] for text in self._texts} - {b""}, key=len, reverse=True)
+        choice = b"|".join(map(re.escape, found))
+        absent = any(not text[which] for text in self._texts)
+        if not found:
+            self.add(nothing)
+        elif len(found) == 1 and not absent:
+            self.add(choice)
         else:
-            self.choices.append((which, self.add(b"(" + b"|".join(map(re.escape, found)) + b")", 1)))
+            choice = b"(?:(" + choice + b")|" + nothing + b")" if absent else b"(" + choice + b")"
+            self.choices.append((which, self.add(choice, 1)))
 
     def compiled(self) -> re.Pattern[bytes]:
         """The expression. Raises TooMuch when it is too long."""
@@ -221,17 +265,17 @@ class Pattern:
         "_dialect",
         "_fixed",
         "_key",
+        "_layouts",
         "_match",
+        "_matched",
         "_plain",
         "_roles",
         "_rows",
-        "_scanner",
         "_segments",
         "_times",
+        "_tried",
         "_varying",
-        "matched",
         "size",
-        "tried",
     )
 
     def __init__(
@@ -251,7 +295,7 @@ class Pattern:
         by_place = {each.place: each for each in varying}
         fixed = iter(range(_FIRST_FIXED, _FIRST_FIXED + width))
         expression = _Expression(texts)
-        expression.add(_HEAD, 1)
+        expression.add(_HEAD)
         expression.add(_IDS, 3)
         expression.choose(0)
         expression.choose(1)
@@ -262,17 +306,17 @@ class Pattern:
                 groups[place] = expression.add(_ATTRIBUTE_TAG + _any_of(by_place[place].column), 1)
             else:
                 expression.choose(next(fixed))
-        expression.choose(2)
+        expression.choose(2, _NO_STATUS)
         expression.add(_FLAGS)
-        compiled = expression.compiled()
-        self._match = compiled.fullmatch
-        self._scanner = compiled.scanner  # type: ignore[attr-defined] # of the standard library, unknown to its stubs
+        self._match = expression.compiled().fullmatch
         self._key = [group for _, group in expression.choices]
         self._by_key = {tuple(text[which] for which, _ in expression.choices): number for number, text in enumerate(texts)}
-        self.tried = self.matched = 0
+        self._layouts = Layouts()
+        self._tried = self._matched = 0
         self._counts = tuple(counts)
         self._dialect = dialect
-        self._varying = [(groups[each.place], each) for each in varying]
+        self._varying = [(groups[each.place], each.column.kind, each) for each in sorted(varying, key=itemgetter(0))]
+        """Group, kind of the values, attribute, in order."""
         self._rows = [stencil.row for _, stencil in stencils]
         self._roles = [stencil.role for _, stencil in stencils]
         fed = {target.slot for each in varying for target in each.column.targets}
@@ -293,27 +337,88 @@ class Pattern:
             if slot not in settled and any(value is not None for value in values):
                 self._fixed.append((slot, values if values.count(values[0]) < len(values) else values[:1]))
 
-    def read(self, groups: list[tuple[Any, ...]], places: list[int], measure: Measure) -> Read:
-        """Columns of matched spans: what the groups of each hold, and its place in the scope."""
-        size = len(groups)
-        held = list(zip(*groups, strict=True))
-        bad: set[int] = set()
-        if not self._key:
-            which: list[Any] = [0] * size
-        else:
+    def take(self, encoded: bytes, frames: Frames, places: Sequence[int]) -> Matched:
+        """Matches those of some spans of a scope that are laid out like others before."""
+        rows, stencils, places, left = self._layouts.take(encoded, frames.starts, frames.heads, places)
+        return Matched(rows, stencils, places, left, [])
+
+    def match(self, encoded: bytes, frames: Frames, places: Sequence[int]) -> Matched:
+        """Matches those of some spans of a scope that the expression covers."""
+        match, starts, end_of = self._match, frames.starts, frames.end_of
+        found = [match(encoded, starts[place], end_of(place)) for place in places]
+        self._tried += len(found)
+        left = [place for place, each in zip(places, found, strict=True) if each is None]
+        matches = [each for each in found if each is not None]
+        self._matched += len(matches)
+        if not matches:
+            return Matched([], [], [], left, [])
+        held = list(zip(*(each.groups(b"") for each in matches), strict=True))
+        which: Sequence[int | None] = [0] * len(matches)
+        if self._key:
             which = list(map(self._by_key.get, zip(*map(held.__getitem__, self._key), strict=True)))
-            if None in which:
-                bad.update(row for row, stencil in enumerate(which) if stencil is None)
-        _, traces, spans, parents = held[:4]
+        columns = [*held[_TRACE_GROUP : _PARENT_GROUP + 1], *_instants(held[self._times])]
+        columns += [_values_of(held[group], kind, column.head) for group, kind, (_, _, column) in self._varying]
+        rows = list(zip(*columns, strict=True))
+        matched = Matched([], [], [], left, [])
+        for place, row, stencil, each in zip(
+            (place for place, each in zip(places, found, strict=True) if each), rows, which, matches, strict=True
+        ):
+            if stencil is None:
+                left.append(place)
+            else:
+                matched.rows.append(row)
+                matched.stencils.append(stencil)
+                matched.places.append(place)
+                matched.matches.append(each)
+        return matched
+
+    def learn(self, frames: Frames, matched: Matched) -> int:
+        """Notes the layouts of matched spans where it is worth it; returns by how many bytes the pattern grew. For one thread
+        at a time."""
+        before = self._layouts.size
+        heads = [frames.heads[place] for place in matched.places]
+        for number in self._layouts.missed(heads):
+            match = matched.matches[number]
+            layout = Layout.of(match[0], self._parts(match), matched.stencils[number])
+            self._layouts.learn(heads[number], layout)
+        grown = self._layouts.size - before
+        self.size += grown
+        return grown
+
+    def _parts(self, match: re.Match[bytes]) -> list[Part]:
+        """What may differ in spans of the layout of a matched span."""
+        start = match.start()
+        span_id = Part(match.start(_SPAN_GROUP + 1) - start, 8, "8s")
+        parent = Part(match.start(_PARENT_GROUP + 1) - start, 8, "8s")
+        if match[_PARENT_GROUP + 1] is None:
+            parent = Part(span_id.at + span_id.size, 0, "0s")
+        times = match.start(self._times + 1) - start
+        parts = [Part(match.start(_TRACE_GROUP + 1) - start, 16, "16s"), span_id, parent]
+        parts += [Part(times + 1, 8, "Q"), Part(times + 10, 8, "Q")]
+        for group, kind, (_, _, column) in self._varying:
+            first, end = match.start(group + 1) - start, match.end(group + 1) - start
+            if kind == TEXT_TAG:
+                first += len(column.head) + _BEFORE_TEXT
+            elif kind == DOUBLE_TAG:
+                first = end - 8
+            parts.append(Part(first, end - first, "d" if kind == DOUBLE_TAG else f"{end - first}s"))
+        return parts
+
+    def read(self, matched: Matched, measure: Measure) -> Read:
+        """Columns of matched spans, and the places of those that are out of the ordinary."""
+        rows, which, places = matched.rows, matched.stencils, matched.places
+        size = len(rows)
+        traces, spans, parents, starts, ends, *values = map(list, zip(*rows, strict=True))
+        bad: set[int] = set()
         if NO_TRACE in traces or NO_SPAN in spans:
             bad.update(row for row in range(size) if traces[row] == NO_TRACE or spans[row] == NO_SPAN)
-        starts, ends = _instants(held[self._times])
-        if min(starts) <= 0 or max(ends) > INT64_MAX or not all(map(le, starts, ends)):
+        took = list(map(sub, ends, starts))
+        if min(starts) <= 0 or max(ends) > INT64_MAX or min(took) < 0:
             bad.update(row for row in range(size) if not 0 < starts[row] <= ends[row] <= INT64_MAX)
-        made: dict[int, list[Any]] = {}
+        made: dict[int, Sequence[Any]] = {}
         pieces: dict[int, Sequence[str]] = {}
-        for group, (_, piece, column) in self._varying:
-            read = column.read_all(held[group])
+        for (_, kind, (_, piece, column)), found in zip(self._varying, values, strict=True):
+            read = column.read_all(found, kind)
             bad.update(read.bad)
             pieces[piece] = read.pieces
             made.update(zip((target.slot for target in column.targets), read.fed, strict=True))
@@ -321,88 +426,68 @@ class Pattern:
             if not all(made[slot]):
                 bad.update(row for row, value in enumerate(made[slot]) if not value)
         if bad:
-            return self._without(bad, groups, places, measure)
-        columns = {
-            _TRACE: list(traces),
-            _SPAN: list(spans),
-            _PARENT: [None if parent == NO_SPAN else parent for parent in parents],
+            return self._without(bad, matched, measure)
+        columns: dict[int, Any] = {
+            _TRACE: traces,
+            _SPAN: spans,
+            _PARENT: [None if parent in _NO_PARENT else parent for parent in parents],
             _START: starts,
             _END: ends,
         }
         if self._segments:
             columns[_ATTRIBUTES] = _joined(self._segments, which, pieces)
-        for slot, values in self._fixed:
-            columns[slot] = [values[0]] * size if len(values) == 1 else list(map(values.__getitem__, which))
+        for slot, of_stencils in self._fixed:
+            columns[slot] = [of_stencils[0]] * size if len(of_stencils) == 1 else list(map(of_stencils.__getitem__, which))
         columns |= made
-        for row in self._measure_columns(columns, which):
+        for row in self._measure_columns(columns, which, took):
             self._measure_row(columns, row, which[row], made, measure)
         return Read({FIELD_NAMES[slot]: column for slot, column in columns.items() if slot < _FIELDS}, places, [])
-
-    def run(self, encoded: bytes, start: int) -> tuple[list[tuple[Any, ...]], int]:
-        """What the groups hold of each span that follows from a byte on, up to the first that does not match; and where that
-        one begins."""
-        found = list(iter(self._scanner(encoded, start).match, None))
-        if not found:
-            return [], start
-        groups = list(map(_groups_of, found))
-        # Where a match ended is where its span ends only if the span's length says so.
-        ends = list(map(_end_of, found))
-        sizes = list(map(sub, ends, [start, *ends]))
-        if max(sizes) >= len(_HEADS):
-            return [], start
-        wrong = map(ne, map(_HEADS.__getitem__, sizes), map(_first_of, groups))
-        matched = next(compress(count(), wrong), len(found))
-        self.tried += matched
-        self.matched += matched
-        return groups[:matched], ends[matched - 1] if matched else start
-
-    def matches(self, encoded: bytes, bounds: Sequence[tuple[int, int]]) -> list[re.Match[bytes] | None]:
-        """The match of each span."""
-        match = self._match
-        found = [match(encoded, start, end) for start, end in bounds]
-        self.tried += len(found)
-        self.matched += len(found) - found.count(None)
-        return found
 
     @property
     def idle(self) -> bool:
         """True when hardly any span matches."""
-        return self.tried > MIN_TRIED and self.matched * MIN_SHARE < self.tried
+        matched = self._matched + self._layouts.matched
+        return self._tried > MIN_TRIED and matched * MIN_SHARE < self._tried
 
-    def _without(self, bad: set[int], groups: list[tuple[Any, ...]], places: list[int], measure: Measure) -> Read:
+    def _without(self, bad: set[int], matched: Matched, measure: Measure) -> Read:
         """The same without some rows, which are left."""
-        good = [row for row in range(len(groups)) if row not in bad]
-        left = [places[row] for row in sorted(bad)]
-        if not good:
+        left = [matched.places[row] for row in sorted(bad)]
+        good = [row not in bad for row in range(len(matched.rows))]
+        if not any(good):
             return Read({}, [], left)
-        read = self.read([groups[row] for row in good], [places[row] for row in good], measure)
+        rows, stencils, places = (list(compress(items, good)) for items in matched[:3])
+        read = self.read(Matched(rows, stencils, places, [], []), measure)
         return Read(read.columns, read.places, [*left, *read.left])
 
-    def _measure_columns(self, columns: dict[int, list[Any]], which: list[int]) -> list[int]:
-        """Settles what is measured where it is plain; returns the rows where it is not."""
+    def _measure_columns(self, columns: dict[int, Any], which: Sequence[int], took: Sequence[int]) -> list[int]:
+        """Settles what is measured where it is plain; returns the rows where it is not. ``took`` are the spans' durations."""
         rough: set[int] = set()
         if not all(self._plain):
             rough.update(row for row, stencil in enumerate(which) if not self._plain[stencil])
         cached, tokens = columns.get(_READ), columns.get(_INPUT)
-        if cached is not None and tokens is not None:
+        if cached is not None and tokens is not None and (None in cached or None in tokens or any(map(gt, cached, tokens))):
             rough.update(row for row, part, whole in zip(count(), cached, tokens) if (part or 0) > (whole or 0))
         if _TTFT not in columns and any(row[_TTFT] for row in self._rows):
             columns[_TTFT] = [self._rows[stencil][_TTFT] for stencil in which]
         found = columns.pop(_TTFT, None)
-        if found is not None:
-            waits = columns[_TTFT_NS] = [each[0][2] if each else None for each in found]
-            columns[_SOURCE] = [each[0][1] if each else None for each in found]
-            longest = [took + timing.SLACK_NS for took in map(sub, columns[_END], columns[_START])]
-            if not (all(waits) and min(waits) > 0 and all(map(le, waits, longest))):
-                rough.update(
-                    row
-                    for row, (waited, most) in enumerate(zip(waits, longest, strict=True))
-                    if waited is not None and not 0 < waited <= most
-                )
+        if found is None:
+            return sorted(rough)
+        if found.__class__ is Gathered:
+            waits, sources = found.values, [found.label] * len(took)
+        else:
+            waits = [each[0][2] if each else None for each in found]
+            sources = [each[0][1] if each else None for each in found]
+        if None in waits or min(waits) <= 0 or max(map(sub, waits, took)) > timing.SLACK_NS:
+            rough.update(
+                row
+                for row, (waited, most) in enumerate(zip(waits, took, strict=True))
+                if waited is not None and not 0 < waited <= most + timing.SLACK_NS
+            )
+        columns[_TTFT_NS], columns[_SOURCE] = waits, sources
         return sorted(rough)
 
     def _measure_row(
-        self, columns: dict[int, list[Any]], at: int, stencil: int, made: dict[int, list[Any]], measure: Measure
+        self, columns: dict[int, Any], at: int, stencil: int, made: dict[int, Any], measure: Measure
     ) -> None:
         """Settles what is measured on one row, as for a span that is read on its own."""
         row = self._rows[stencil][:]
@@ -421,34 +506,6 @@ class Pattern:
 
 class TooMuch(Exception):
     """There is too much to choose from for one expression."""
-
-
-def first_span(scope_spans: bytes) -> int:
-    """Where the first span begins in an encoded ScopeSpans whose fields are in order."""
-    if not scope_spans or scope_spans[0] != _SCOPE_TAG:
-        return 0
-    size, at = varint.read(scope_spans, 1)
-    return at + size
-
-
-def spans_at(scope_spans: bytes, at: int) -> list[tuple[int, int]]:
-    """First byte, that of its tag, and end of each span from a place on."""
-    found: list[tuple[int, int]] = []
-    add = found.append
-    end = len(scope_spans)
-    while at < end and scope_spans[at] == _SPANS_TAG:
-        start = at
-        size = scope_spans[at + 1]
-        if size < ONE_BYTE:
-            at += 2
-        elif (high := scope_spans[at + 2]) < ONE_BYTE:
-            size = size & 0x7F | high << 7
-            at += 3
-        else:
-            size, at = varint.read(scope_spans, at + 1)
-        at += size
-        add((start, at))
-    return found
 
 
 def _choices(stencils: Sequence[tuple[Any, Stencil]]) -> tuple[list[tuple[Any, Stencil]], list[tuple[bytes, ...]]]:
@@ -569,7 +626,7 @@ def _texts_of(segment: str | list[str]) -> list[str]:
     return [segment] if isinstance(segment, str) else segment
 
 
-def _joined(segments: list[_Segment], which: list[int], pieces: dict[int, Sequence[str]]) -> list[str]:
+def _joined(segments: list[_Segment], which: Sequence[int], pieces: dict[int, Sequence[str]]) -> list[str]:
     columns: list[Iterable[str]] = []
     for each in segments:
         if isinstance(each, int):
@@ -581,7 +638,17 @@ def _joined(segments: list[_Segment], which: list[int], pieces: dict[int, Sequen
     return list(map("".join, zip(*columns, strict=True)))
 
 
-def _instants(encoded: Sequence[bytes]) -> tuple[list[int], list[int]]:
+def _instants(encoded: Sequence[bytes]) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """Starts and ends, of encoded fields."""
     both = struct.unpack("<" + "xQxQ" * len(encoded), b"".join(encoded))
-    return list(both[::2]), list(both[1::2])
+    return both[::2], both[1::2]
+
+
+def _values_of(encoded: Sequence[bytes], kind: int | None, head: bytes) -> Sequence[Any]:
+    """Values of encoded attributes, as a layout gives them."""
+    if kind == TEXT_TAG:
+        start = len(head) + _BEFORE_TEXT
+        return [each[start:] for each in encoded]
+    if kind == DOUBLE_TAG:
+        return struct.unpack(f"<{len(encoded)}d", b"".join([each[-8:] for each in encoded]))
+    return encoded

@@ -22,11 +22,12 @@ import msgspec
 
 from otel_llm.conventions import values
 from otel_llm.conventions.content import Guard
-from otel_llm.conventions.pattern import MAX_CHOICES, Pattern, TooMuch, Values, Varying, form_of
+from otel_llm.conventions.frames import Frames
+from otel_llm.conventions.pattern import MAX_CHOICES, Gathered, Matched, Pattern, TooMuch, Values, Varying, form_of
 from otel_llm.conventions.routes import WIDE, Plan
 from otel_llm.conventions.slots import SLOT
 from otel_llm.conventions.values import BadValueError
-from otel_llm.conventions.wire import DOUBLE_TAG, MAX_PAIR_BYTES, TEXT_TAG, read_pair, value_at
+from otel_llm.conventions.wire import DOUBLE_TAG, MAX_PAIR_BYTES, TEXT_TAG, VALUE_TAG, read_pair, value_at
 
 VARYING_AFTER: Final = 24
 """Different values of an attribute after which it is taken as varying."""
@@ -48,7 +49,7 @@ PATTERN_AFTER: Final = 512
 """Spans filled in after which a shape gets a pattern, and four times as many after which it gets the next one."""
 
 MANY: Final = 8
-"""Spans that are worth looking for patterns in, and values of a column that are worth reading together."""
+"""Spans that are worth looking for patterns in."""
 
 _MEASURED: Final = ("input_tokens", "output_tokens", "total_tokens")
 _FREE: Final = frozenset(
@@ -88,6 +89,7 @@ _BYTES_OF_STENCIL: Final = 2000
 _BYTES_OF_KEY: Final = 1000
 """An attribute of a shape: digests of the values that were seen."""
 
+_double: Final = struct.Struct("<d").pack
 _encode: Final = msgspec.json.Encoder().encode
 _NUL: Final = "\\u0000"
 
@@ -109,7 +111,7 @@ _DROPPED: Final[Cell] = ("", (), ())
 class Column:
     """One varying attribute of a shape."""
 
-    __slots__ = ("_kept", "_key", "_memory", "_nothing", "_passing", "_prefix", "_treat", "cells", "forms", "head", "targets")
+    __slots__ = ("_kept", "_key", "_memory", "_nothing", "_prefix", "_treat", "cells", "forms", "head", "targets")
 
     def __init__(
         self,
@@ -131,63 +133,73 @@ class Column:
         self._treat = treat
         self._memory = memory
         self._nothing: Cell = ("", tuple((target.slot, None) for target in targets), (None,) * len(targets))
-        self._passing = False
-        """Its values are ids or durations, which never come again."""
         self.cells: dict[bytes, Cell] = {}
         self.forms: set[tuple[int, int]] = set()
         """How the values were written, see :func:`otel_llm.conventions.pattern.form_of`."""
 
-    def read_all(self, encoded: Sequence[bytes]) -> Values:
-        """The values of many spans."""
-        alike = self._read_alike(encoded) if self._passing else None
-        if alike is not None:
-            return alike
+    @property
+    def kind(self) -> int | None:
+        """The tag of all values that have been seen, when those are texts or numbers and are stored as they are; else None."""
+        tags = {tag for tag, _ in tuple(self.forms)}  # a copy: another thread may add to them
+        if self._kept and self._treat is None and tags in ({TEXT_TAG}, {DOUBLE_TAG}):
+            return tags.pop()
+        return None
+
+    def read_all(self, found: Sequence[Any], kind: int | None) -> Values:
+        """The values of many spans: bytes of texts, numbers, or encoded attributes, by the kind."""
+        if kind is None:
+            return self._read_cells(found)
+        alike = self._read_texts(found) if kind == TEXT_TAG else self._read_numbers(found)
+        return alike or self._read_cells([self._encoded(value, kind) for value in found])
+
+    def _encoded(self, value: Any, kind: int) -> bytes:
+        """The encoded attribute of a short text or a number."""
+        content = bytes((kind, len(value))) + value if kind == TEXT_TAG else bytes((kind,)) + _double(value)
+        return self.head + bytes((VALUE_TAG, len(content))) + content
+
+    def _read_cells(self, encoded: Sequence[bytes]) -> Values:
         cells: list[Any] = list(map(self.cells.get, encoded))
         bad: list[int] = []
-        missing = () if all(cells) else [row for row, cell in enumerate(cells) if cell is None]
-        if len(missing) == len(cells) and len(set(encoded)) * 2 > len(encoded) >= MANY:
-            self._passing = True
-            alike = self._read_alike(encoded)
-            if alike is not None:
-                return alike
-        for row in missing:
-            cell = self.read(encoded[row])
-            if cell is None:
-                bad.append(row)
-            cells[row] = cell or self._nothing
+        if not all(cells):
+            for row, cell in enumerate(cells):
+                if cell is None:
+                    read = self.read(encoded[row])
+                    if read is None:
+                        bad.append(row)
+                    cells[row] = read or self._nothing
         pieces, _, held = zip(*cells, strict=True)
         return Values(pieces, list(map(list, zip(*held, strict=True))), bad)
 
-    def _read_alike(self, encoded: Sequence[bytes]) -> Values | None:
-        """Short texts, or numbers, that are in order and need no escape; None when one of them is not."""
-        tags = {tag for tag, _ in tuple(self.forms)}  # a copy: another thread may add to them
-        if not self._kept or self._treat is not None or len(tags) > 1:
+    def _read_texts(self, encoded: Sequence[bytes]) -> Values | None:
+        """Texts that need no escape; None when one of them is not."""
+        try:
+            together = b'"'.join(encoded).decode("ascii")
+        except UnicodeDecodeError:
             return None
-        found: Sequence[Any]
-        prefix = self._prefix
-        if TEXT_TAG in tags:
-            start = len(self.head) + 4
-            try:
-                found = _tails(encoded, start)
-            except UnicodeDecodeError:
-                return None
-            together = "".join(found)
-            if not together.isascii() or not together.isprintable() or '"' in together or "\\" in together:
-                return None
-            pieces = [f'{prefix}"{value}"' for value in found]
-        elif DOUBLE_TAG in tags:
-            found = struct.unpack(f"<{len(encoded)}d", b"".join([each[-8:] for each in encoded]))
-            if not all(map(isfinite, found)):
-                return None
-            pieces = [prefix + text for text in _encode(found)[1:-1].decode().split(",")]
-        else:
+        if "\\" in together or not together.isprintable():
             return None
-        fed = []
+        found = together.split('"')
+        if len(found) != len(encoded):
+            return None
+        quote = '"\n' + self._prefix + '"'
+        pieces = (self._prefix + '"' + together.replace('"', quote) + '"').split("\n")
+        return self._fed(pieces, found)
+
+    def _read_numbers(self, found: Sequence[float]) -> Values | None:
+        """Finite numbers; None when one of them is not."""
+        if not all(map(isfinite, found)):
+            return None
+        pieces = (self._prefix + _encode(found)[1:-1].decode().replace(",", "\n" + self._prefix)).split("\n")
+        return self._fed(pieces, found)
+
+    def _fed(self, pieces: Sequence[str], found: Sequence[Any]) -> Values | None:
+        """What the targets are fed of values; None when one of them is out of the ordinary."""
+        fed: list[Any] = []
         for _, read, gathered in self.targets:
-            read_all = _read_each(read, found)
-            if read_all is None:
+            values = _read_each(read, found)
+            if values is None:
                 return None
-            fed.append(read_all if gathered is None else [[(*gathered, value)] for value in read_all])
+            fed.append(values if gathered is None else Gathered(*gathered, values))
         return Values(pieces, fed, ())
 
     def read(self, encoded: bytes) -> Cell | None:
@@ -230,17 +242,6 @@ class Column:
         self.cells[encoded] = cell
         memory.cells += 1
         return cell
-
-
-def _tails(encoded: Sequence[bytes], start: int) -> list[str]:
-    """The texts of values from a byte on. Raises UnicodeDecodeError."""
-    sizes = set(map(len, encoded))
-    together = b"".join(encoded)
-    if len(sizes) == 1 and together.isascii():
-        [size] = sizes
-        text = together.decode()
-        return [text[at + start : at + size] for at in range(0, len(text), size)]
-    return [each[start:].decode() for each in encoded]
 
 
 def _read_each(read: Callable[[Any], Any], found: Sequence[Any]) -> list[Any] | None:
@@ -353,6 +354,12 @@ class Shape:
                 made = None
             self._use(made)
             return made is not None
+
+    def learn_layouts(self, pattern: Pattern, frames: Frames, matched: Matched) -> None:
+        """Notes how spans are laid out that the expression of a pattern matched."""
+        with self._learning:
+            if self.pattern is pattern:
+                self._resize(pattern.learn(frames, matched))
 
     def give_up(self, pattern: Pattern) -> None:
         """Lets go of a pattern that matches too little, unless it was replaced already."""

@@ -24,7 +24,7 @@ _Field = descriptor_pb2.FieldDescriptorProto
 _BYTES, _MESSAGE = _Field.TYPE_BYTES, _Field.TYPE_MESSAGE
 _LAYOUT: Final[dict[str, tuple[tuple[str, int, Any, bool, str], ...]]] = {
     "TraceRequest": (("resource_spans", 1, _MESSAGE, True, "ResourceSpans"),),
-    "ResourceSpans": (("resource", 1, _BYTES, False, ""), ("scope_spans", 2, _MESSAGE, True, "ScopeSpans")),
+    "ResourceSpans": (("resource", 1, _BYTES, False, ""), ("scope_spans", 2, _BYTES, True, "")),
     "ScopeSpans": (("scope", 1, _BYTES, False, ""), ("spans", 2, _MESSAGE, True, "Span")),
     "Span": (
         ("trace_id", 1, _BYTES, False, ""),
@@ -65,9 +65,11 @@ def _message_class(name: str) -> Any:
 
 
 TraceRequest: Final = _message_class("TraceRequest")
-"""A trace request whose resources, scopes, names, attributes, events, links and statuses are bytes."""
+"""A trace request whose resources and ScopeSpans are bytes."""
+ScopeSpans: Final = _message_class("ScopeSpans")
+"""Those: the scope is bytes, and names, attributes, events, links and statuses of spans are."""
 WireSpan: Final = _message_class("Span")
-"""One span of it."""
+"""One span of them."""
 
 
 def trace_request(message: Any) -> Any:

@@ -56,22 +56,37 @@ def decode_reporting(signal: SignalName, body: bytes, encoding: Encoding, lean: 
     """The ``Export…ServiceRequest`` of a body, and what of it was left out.
 
     ``lean`` is a message class of the same wire format that a good request is read as instead; one that had to be mended
-    comes as the full class all the same. Raises InvalidPayload; PayloadTooLarge for one of absurdly many parts.
+    comes as the full class all the same. What such a class leaves as bytes may turn out to be broken later, see
+    :func:`salvage`. Raises InvalidPayload; PayloadTooLarge for one of absurdly many parts.
     """
-    request, descriptor = SIGNALS[signal].request, SIGNALS[signal].descriptor
+    descriptor = SIGNALS[signal].descriptor
     damage = Damage()
     try:
         if encoding == "json":
             body, damage = _transcoded(signal, body, descriptor)
-        message = _protobuf(body, lean, request, SIGNALS[signal].noun, damage)
+        message = _protobuf(body, lean, signal, damage)
     except Undecodable as error:
-        what = "OTLP/JSON" if encoding == "json" else "protobuf"
-        raise InvalidPayload(f"not an {descriptor.name} in {what}: {error}") from None
+        raise _invalid(signal, encoding, error) from None
     return Decoded(message, damage)
 
 
-def _protobuf(body: bytes, lean: type[Message] | None, request: type[Message], noun: str, damage: Damage) -> Message:
-    check_extent(body, noun)
+def salvage(signal: SignalName, body: bytes) -> Decoded:
+    """The request of a protobuf body of which a part does not parse. Raises InvalidPayload."""
+    damage = Damage()
+    try:
+        return Decoded(mend(body, SIGNALS[signal].request, damage), damage)
+    except Undecodable as error:
+        raise _invalid(signal, "protobuf", error) from None
+
+
+def _invalid(signal: SignalName, encoding: Encoding, error: Undecodable) -> InvalidPayload:
+    what = "OTLP/JSON" if encoding == "json" else "protobuf"
+    return InvalidPayload(f"not an {SIGNALS[signal].descriptor.name} in {what}: {error}")
+
+
+def _protobuf(body: bytes, lean: type[Message] | None, signal: SignalName, damage: Damage) -> Message:
+    request = SIGNALS[signal].request
+    check_extent(body, SIGNALS[signal].noun)
     try:
         return (lean or request).FromString(body)
     except DecodeError:
