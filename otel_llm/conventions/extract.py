@@ -322,7 +322,9 @@ class Walk:
             self._read(others, base, scope.name, scope.version, dialect, family)
         self._received += others.received
 
-    def spans(self, spans: Sequence[Any], base: Base, scope_name: str, scope_version: str, dialect: Dialect | None = None) -> None:
+    def spans(
+        self, spans: Sequence[Any], base: Base, scope_name: str, scope_version: str, dialect: Dialect | None = None
+    ) -> None:
         """Reads the spans (each a WireSpan) of one scope; ``dialect`` is given where the scope does not decide it."""
         self._read(Others(len(spans), range(len(spans)), spans), base, scope_name, scope_version, dialect, None)
         self._received += len(spans)
@@ -369,7 +371,7 @@ class Walk:
             if matched.matches:
                 parts.append(matched)
                 shape.learn_layouts(pattern, frames, matched)
-            elif pattern.idle:
+            if pattern.idle:
                 shape.give_up(pattern)
         if len(left) == size:
             return None

@@ -52,11 +52,11 @@ class Layout(NamedTuple):
     fixed: tuple[bytes, ...]
     """What must be found there."""
     varying: struct.Struct
-    stencil: int
-    """Number of the stencil that the fixed attributes belong to."""
+    fixed_as: int
+    """Number of what the fixed attributes are."""
 
     @classmethod
-    def of(cls, span: bytes, parts: Sequence[Part], stencil: int) -> "Layout":
+    def of(cls, span: bytes, parts: Sequence[Part], fixed_as: int) -> "Layout":
         """The layout of a span; ``parts`` are in order and do not overlap."""
         between, varying = ["<"], ["<"]
         at = 0
@@ -67,7 +67,7 @@ class Layout(NamedTuple):
             at = part.at + part.size
         rest = len(span) - at
         fixed = struct.Struct("".join([*between, f"{rest}s"]))
-        return cls(fixed, fixed.unpack(span), struct.Struct("".join([*varying, f"{rest}x"])), stencil)
+        return cls(fixed, fixed.unpack(span), struct.Struct("".join([*varying, f"{rest}x"])), fixed_as)
 
     @property
     def size(self) -> int:
@@ -80,7 +80,7 @@ class Taken(NamedTuple):
 
     rows: list[tuple[Any, ...]]
     """The varying parts of each."""
-    stencils: list[int]
+    fixed_as: list[int]
     places: list[int]
     left: list[int]
     """Places of the spans without a layout."""
@@ -130,7 +130,7 @@ class Layouts:
             found = list(compress(found, known))
             if not found:
                 return ()
-        between, fixed, varying, stencils = zip(*found, strict=True)  # type: ignore[arg-type] # none is None
+        between, fixed, varying, fixed_as = zip(*found, strict=True)
         begins = _at(starts, places)
         fits = list(map(eq, map(_unpack, between, repeat(encoded), begins), fixed))
         rest: Sequence[int] = ()
@@ -138,10 +138,10 @@ class Layouts:
         if not all(fits):
             rest = list(compress(places, map(not_, fits)))
             places, begins = list(compress(places, fits)), list(compress(begins, fits))
-            varying, stencils = tuple(compress(varying, fits)), tuple(compress(stencils, fits))
+            varying, fixed_as = tuple(compress(varying, fits)), tuple(compress(fixed_as, fits))
         self.matched += len(places)
         taken.rows.extend(map(_unpack, varying, repeat(encoded), begins))
-        taken.stencils.extend(stencils)
+        taken.fixed_as.extend(fixed_as)
         taken.places.extend(places)
         return rest
 

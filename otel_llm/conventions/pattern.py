@@ -121,6 +121,9 @@ class Column(Protocol):
     def kind(self) -> int | None:
         """The tag of all values that have been seen, when those can be read without their keys; else None."""
 
+    def around(self, kind: int | None) -> tuple[str, str]:
+        """What comes before and behind each value in the JSON text."""
+
     def read_all(self, found: Sequence[Any], kind: int | None) -> "Values":
         """The values of many spans: bytes of texts, numbers, or encoded attributes, by the kind."""
 
@@ -152,7 +155,7 @@ class Values(NamedTuple):
     """A varying attribute of many spans."""
 
     pieces: Sequence[str]
-    """Of the JSON text; without meaning for message content."""
+    """Of the JSON text, without what :meth:`Column.around` gives; without meaning for message content."""
     fed: Sequence[Sequence[Any]]
     """What each target is fed."""
     bad: Sequence[int]
@@ -194,7 +197,8 @@ class Matched(NamedTuple):
     """Spans that a pattern matches."""
 
     rows: list[tuple[Any, ...]]
-    """Trace id, span id, parent (may be empty), start, end, and the varying attributes in order, by their kinds."""
+    """Trace id, span id, parent (may be empty), and in the order of their fields start, end, the loose fields and the varying
+    attributes, these by their kinds."""
     stencils: list[int]
     """Numbers of their stencils."""
     places: list[int]
@@ -211,8 +215,12 @@ class Matched(NamedTuple):
             rows += other.rows
             stencils += other.stencils
             places += other.places
-        order = sorted(range(len(places)), key=places.__getitem__)
-        return Matched(*([items[number] for number in order] for items in (rows, stencils, places)), [], [])
+        if places != sorted(places):
+            order = sorted(range(len(places)), key=places.__getitem__)
+            rows = [rows[number] for number in order]
+            stencils = [stencils[number] for number in order]
+            places = [places[number] for number in order]
+        return Matched(rows, stencils, places, [], [])
 
 
 class _Expression:
@@ -256,6 +264,56 @@ class _Expression:
         return re.compile(b"".join(self._parts), re.DOTALL)
 
 
+class _Element(NamedTuple):
+    """A part of a span that a group of the expression holds: its group (-1: it is held together with the one before), its kind
+    and encoded key when it is a varying attribute."""
+
+    group: int
+    kind: int | None = None
+    head: bytes = b""
+
+
+def _elements(times: int, loose: Sequence[int], varying: Sequence[tuple[int, int | None, Varying]]) -> list[_Element]:
+    """What is read of each span, in order."""
+    found = [_Element(group) for group in (_TRACE_GROUP, _SPAN_GROUP, _PARENT_GROUP, times, *loose)]
+    found += [_Element(group, kind, each.column.head) for group, kind, each in varying]
+    found.sort(key=itemgetter(0))
+    found.insert(found.index(_Element(times)) + 1, _Element(-1))
+    return found
+
+
+class _Loose:
+    """The fields that the stencils differ in where the length of one does not tell what it is: a layout leaves them open.
+
+    What the other fields are is one number, see :attr:`fixed_as`.
+    """
+
+    def __init__(self, texts: Sequence[tuple[bytes, ...]], choices: Sequence[tuple[int, int]]) -> None:
+        """``texts`` are the encoded fields of each stencil, ``choices`` those that differ, with their groups."""
+        loose, tight = [], []
+        self.groups: list[int] = []
+        for which, group in choices:
+            found = {text[which] for text in texts}
+            if len(set(map(len, found))) < len(found):
+                loose.append(which)
+                self.groups.append(group)
+            else:
+                tight.append(which)
+        numbers: dict[tuple[bytes, ...], int] = {}
+        self.fixed_as = [numbers.setdefault(tuple(text[which] for which in tight), len(numbers)) for text in texts]
+        """Of each stencil."""
+        if not loose:
+            self.fixed_as = list(range(len(texts)))
+        self._stencils = {
+            (number, tuple(text[which] for which in loose)): stencil
+            for stencil, (number, text) in enumerate(zip(self.fixed_as, texts, strict=True))
+        }
+
+    def stencils(self, fixed_as: Iterable[int], loose: Iterable[tuple[bytes, ...]]) -> list[int | None]:
+        """The stencils of spans, by what is fixed and what is not; None for one that is not known."""
+        return list(map(self._stencils.get, zip(fixed_as, loose, strict=True)))
+
+
 class Pattern:
     """The expression of one shape, and what to make of its matches."""
 
@@ -263,17 +321,22 @@ class Pattern:
         "_by_key",
         "_counts",
         "_dialect",
+        "_elements",
         "_fixed",
         "_key",
         "_layouts",
+        "_loose",
+        "_loose_at",
         "_match",
         "_matched",
         "_plain",
         "_roles",
         "_rows",
         "_segments",
+        "_starts_at",
         "_times",
         "_tried",
+        "_values_at",
         "_varying",
         "size",
     )
@@ -310,6 +373,7 @@ class Pattern:
         expression.add(_FLAGS)
         self._match = expression.compiled().fullmatch
         self._key = [group for _, group in expression.choices]
+        self._loose = _Loose(texts, expression.choices)
         self._by_key = {tuple(text[which] for which, _ in expression.choices): number for number, text in enumerate(texts)}
         self._layouts = Layouts()
         self._tried = self._matched = 0
@@ -317,12 +381,18 @@ class Pattern:
         self._dialect = dialect
         self._varying = [(groups[each.place], each.column.kind, each) for each in sorted(varying, key=itemgetter(0))]
         """Group, kind of the values, attribute, in order."""
+        self._elements = _elements(self._times, self._loose.groups, self._varying)
+        at = {element.group: place for place, element in enumerate(self._elements)}
+        self._loose_at = [at[group] for group in self._loose.groups]
+        self._starts_at = at[self._times]
+        self._values_at = [at[group] for group, _, _ in self._varying]
         self._rows = [stencil.row for _, stencil in stencils]
         self._roles = [stencil.role for _, stencil in stencils]
         fed = {target.slot for each in varying for target in each.column.targets}
         settled = {_TRACE, _SPAN, _PARENT, _START, _END, _ATTRIBUTES, *fed}
         self._plain = [_is_plain(row, fed, dialect) for row in self._rows]
-        self._segments = _segments([stencil.pieces for _, stencil in stencils], {each.piece for each in varying})
+        around = {each.piece: each.column.around(kind) for _, kind, each in self._varying}
+        self._segments = _segments([stencil.pieces for _, stencil in stencils], around)
         texts_of_all = sum(len(text) for each in self._segments if not isinstance(each, int) for text in _texts_of(each))
         self.size = 10 * expression.size + texts_of_all
         """Bytes, by estimate."""
@@ -339,30 +409,39 @@ class Pattern:
 
     def take(self, encoded: bytes, frames: Frames, places: Sequence[int]) -> Matched:
         """Matches those of some spans of a scope that are laid out like others before."""
-        rows, stencils, places, left = self._layouts.take(encoded, frames.starts, frames.heads, places)
-        return Matched(rows, stencils, places, left, [])
+        rows, fixed_as, places, left = self._layouts.take(encoded, frames.starts, frames.heads, places)
+        if not self._loose_at or not rows:
+            return Matched(rows, fixed_as, places, left, [])
+        loose = zip(*(map(itemgetter(at), rows) for at in self._loose_at), strict=True)
+        which = self._loose.stencils(fixed_as, loose)
+        if None in which:
+            known = [stencil is not None for stencil in which]
+            left = sorted([*left, *(place for place, stencil in zip(places, which, strict=True) if stencil is None)])
+            rows, places = list(compress(rows, known)), list(compress(places, known))
+        return Matched(rows, [stencil for stencil in which if stencil is not None], places, left, [])
 
     def match(self, encoded: bytes, frames: Frames, places: Sequence[int]) -> Matched:
         """Matches those of some spans of a scope that the expression covers."""
         match, starts, end_of = self._match, frames.starts, frames.end_of
-        found = [match(encoded, starts[place], end_of(place)) for place in places]
+        found = [(place, match(encoded, starts[place], end_of(place))) for place in places]
+        pairs = [(place, each) for place, each in found if each is not None]
         self._tried += len(found)
-        left = [place for place, each in zip(places, found, strict=True) if each is None]
-        matches = [each for each in found if each is not None]
-        self._matched += len(matches)
-        if not matches:
+        self._matched += len(pairs)
+        left = [place for place, each in found if each is None]
+        if not pairs:
             return Matched([], [], [], left, [])
-        held = list(zip(*(each.groups(b"") for each in matches), strict=True))
-        which: Sequence[int | None] = [0] * len(matches)
+        held = list(zip(*(each.groups(b"") for _, each in pairs), strict=True))
+        which: Sequence[int | None] = [0] * len(pairs)
         if self._key:
             which = list(map(self._by_key.get, zip(*map(held.__getitem__, self._key), strict=True)))
-        columns = [*held[_TRACE_GROUP : _PARENT_GROUP + 1], *_instants(held[self._times])]
-        columns += [_values_of(held[group], kind, column.head) for group, kind, (_, _, column) in self._varying]
-        rows = list(zip(*columns, strict=True))
+        columns: list[Sequence[Any]] = []
+        for group, kind, head in self._elements:
+            if group == self._times:
+                columns += _instants(held[group])
+            elif group >= 0:
+                columns.append(_values_of(held[group], kind, head))
         matched = Matched([], [], [], left, [])
-        for place, row, stencil, each in zip(
-            (place for place, each in zip(places, found, strict=True) if each), rows, which, matches, strict=True
-        ):
+        for (place, each), stencil, row in zip(pairs, which, zip(*columns, strict=True), strict=True):
             if stencil is None:
                 left.append(place)
             else:
@@ -379,8 +458,8 @@ class Pattern:
         heads = [frames.heads[place] for place in matched.places]
         for number in self._layouts.missed(heads):
             match = matched.matches[number]
-            layout = Layout.of(match[0], self._parts(match), matched.stencils[number])
-            self._layouts.learn(heads[number], layout)
+            fixed_as = self._loose.fixed_as[matched.stencils[number]]
+            self._layouts.learn(heads[number], Layout.of(match[0], self._parts(match), fixed_as))
         grown = self._layouts.size - before
         self.size += grown
         return grown
@@ -388,17 +467,19 @@ class Pattern:
     def _parts(self, match: re.Match[bytes]) -> list[Part]:
         """What may differ in spans of the layout of a matched span."""
         start = match.start()
-        span_id = Part(match.start(_SPAN_GROUP + 1) - start, 8, "8s")
-        parent = Part(match.start(_PARENT_GROUP + 1) - start, 8, "8s")
-        if match[_PARENT_GROUP + 1] is None:
-            parent = Part(span_id.at + span_id.size, 0, "0s")
-        times = match.start(self._times + 1) - start
-        parts = [Part(match.start(_TRACE_GROUP + 1) - start, 16, "16s"), span_id, parent]
-        parts += [Part(times + 1, 8, "Q"), Part(times + 10, 8, "Q")]
-        for group, kind, (_, _, column) in self._varying:
-            first, end = match.start(group + 1) - start, match.end(group + 1) - start
+        parts: list[Part] = []
+        end = 0
+        for group, kind, head in self._elements:
+            if group < 0:
+                continue
+            first = end
+            if match[group + 1] is not None:
+                first, end = match.start(group + 1) - start, match.end(group + 1) - start
+            if group == self._times:
+                parts += [Part(first + 1, 8, "Q"), Part(first + 10, 8, "Q")]
+                continue
             if kind == TEXT_TAG:
-                first += len(column.head) + _BEFORE_TEXT
+                first += len(head) + _BEFORE_TEXT
             elif kind == DOUBLE_TAG:
                 first = end - 8
             parts.append(Part(first, end - first, "d" if kind == DOUBLE_TAG else f"{end - first}s"))
@@ -408,7 +489,9 @@ class Pattern:
         """Columns of matched spans, and the places of those that are out of the ordinary."""
         rows, which, places = matched.rows, matched.stencils, matched.places
         size = len(rows)
-        traces, spans, parents, starts, ends, *values = map(list, zip(*rows, strict=True))
+        held = list(map(list, zip(*rows, strict=True)))
+        traces, spans, parents = held[: _PARENT_GROUP + 1]
+        starts, ends = held[self._starts_at : self._starts_at + 2]
         bad: set[int] = set()
         if NO_TRACE in traces or NO_SPAN in spans:
             bad.update(row for row in range(size) if traces[row] == NO_TRACE or spans[row] == NO_SPAN)
@@ -417,8 +500,8 @@ class Pattern:
             bad.update(row for row in range(size) if not 0 < starts[row] <= ends[row] <= INT64_MAX)
         made: dict[int, Sequence[Any]] = {}
         pieces: dict[int, Sequence[str]] = {}
-        for (_, kind, (_, piece, column)), found in zip(self._varying, values, strict=True):
-            read = column.read_all(found, kind)
+        for (_, kind, (_, piece, column)), at in zip(self._varying, self._values_at, strict=True):
+            read = column.read_all(held[at], kind)
             bad.update(read.bad)
             pieces[piece] = read.pieces
             made.update(zip((target.slot for target in column.targets), read.fed, strict=True))
@@ -455,8 +538,8 @@ class Pattern:
         good = [row not in bad for row in range(len(matched.rows))]
         if not any(good):
             return Read({}, [], left)
-        rows, stencils, places = (list(compress(items, good)) for items in matched[:3])
-        read = self.read(Matched(rows, stencils, places, [], []), measure)
+        rows, stencils = list(compress(matched.rows, good)), list(compress(matched.stencils, good))
+        read = self.read(Matched(rows, stencils, list(compress(matched.places, good)), [], []), measure)
         return Read(read.columns, read.places, [*left, *read.left])
 
     def _measure_columns(self, columns: dict[int, Any], which: Sequence[int], took: Sequence[int]) -> list[int]:
@@ -472,6 +555,7 @@ class Pattern:
         found = columns.pop(_TTFT, None)
         if found is None:
             return sorted(rough)
+        sources: list[str | None]
         if found.__class__ is Gathered:
             waits, sources = found.values, [found.label] * len(took)
         else:
@@ -486,9 +570,7 @@ class Pattern:
         columns[_TTFT_NS], columns[_SOURCE] = waits, sources
         return sorted(rough)
 
-    def _measure_row(
-        self, columns: dict[int, Any], at: int, stencil: int, made: dict[int, Any], measure: Measure
-    ) -> None:
+    def _measure_row(self, columns: dict[int, Any], at: int, stencil: int, made: dict[int, Any], measure: Measure) -> None:
         """Settles what is measured on one row, as for a span that is read on its own."""
         row = self._rows[stencil][:]
         for slot, values in made.items():
@@ -601,9 +683,9 @@ def _streaming(row: list[Any], role: str, fed: set[int], dialect: Dialect) -> bo
     return settled[_STREAMING]  # type: ignore[no-any-return] # a flag
 
 
-def _segments(pieces: list[list[str]], varying: set[int]) -> list[_Segment]:
-    """The JSON text of the attributes of each stencil: texts between pieces that vary, and the places of those. Empty when
-    there is no attribute to store."""
+def _segments(pieces: list[list[str]], varying: dict[int, tuple[str, str]]) -> list[_Segment]:
+    """The JSON text of the attributes of each stencil: texts between pieces that vary, and the places of those, which come with
+    what is around them. Empty when there is no attribute to store."""
     if not pieces[0]:
         return []
     found: list[_Segment] = []
@@ -611,8 +693,9 @@ def _segments(pieces: list[list[str]], varying: set[int]) -> list[_Segment]:
     for place in range(len(pieces[0])):
         comma = "," if place else ""
         if place in varying:
-            found += [_text([text + comma for text in texts]), place]
-            texts = [""] * len(pieces)
+            before, behind = varying[place]
+            found += [_text([text + comma + before for text in texts]), place]
+            texts = [behind] * len(pieces)
         else:
             texts = [text + comma + each[place] for text, each in zip(texts, pieces, strict=True)]
     return [*found, _text([text + "}" for text in texts])]

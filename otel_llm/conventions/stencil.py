@@ -92,6 +92,9 @@ _BYTES_OF_KEY: Final = 1000
 _double: Final = struct.Struct("<d").pack
 _encode: Final = msgspec.json.Encoder().encode
 _NUL: Final = "\\u0000"
+_QUOTE: Final = b'"'
+_PLAIN: Final = bytes(byte for byte in range(0x20, 0x100) if byte not in b'"\\\x7f')
+"""UTF-8 of what is written in JSON as it is."""
 
 
 class Target(NamedTuple):
@@ -145,12 +148,22 @@ class Column:
             return tags.pop()
         return None
 
+    def around(self, kind: int | None) -> tuple[str, str]:
+        """What comes before and behind each value in the JSON text, by the kind of the values."""
+        if kind is None:
+            return "", ""
+        return (self._prefix + '"', '"') if kind == TEXT_TAG else (self._prefix, "")
+
     def read_all(self, found: Sequence[Any], kind: int | None) -> Values:
         """The values of many spans: bytes of texts, numbers, or encoded attributes, by the kind."""
         if kind is None:
             return self._read_cells(found)
         alike = self._read_texts(found) if kind == TEXT_TAG else self._read_numbers(found)
-        return alike or self._read_cells([self._encoded(value, kind) for value in found])
+        if alike is not None:
+            return alike
+        read = self._read_cells([self._encoded(value, kind) for value in found])
+        before, behind = map(len, self.around(kind))
+        return read._replace(pieces=[piece[before : len(piece) - behind] for piece in read.pieces])
 
     def _encoded(self, value: Any, kind: int) -> bytes:
         """The encoded attribute of a short text or a number."""
@@ -172,25 +185,18 @@ class Column:
 
     def _read_texts(self, encoded: Sequence[bytes]) -> Values | None:
         """Texts that need no escape; None when one of them is not."""
+        together = _QUOTE.join(encoded)
+        if together.translate(None, _PLAIN) != _QUOTE * (len(encoded) - 1):
+            return None
         try:
-            together = b'"'.join(encoded).decode("ascii")
+            found = together.decode().split('"')
         except UnicodeDecodeError:
             return None
-        if "\\" in together or not together.isprintable():
-            return None
-        found = together.split('"')
-        if len(found) != len(encoded):
-            return None
-        quote = '"\n' + self._prefix + '"'
-        pieces = (self._prefix + '"' + together.replace('"', quote) + '"').split("\n")
-        return self._fed(pieces, found)
+        return self._fed(found, found)
 
     def _read_numbers(self, found: Sequence[float]) -> Values | None:
         """Finite numbers; None when one of them is not."""
-        if not all(map(isfinite, found)):
-            return None
-        pieces = (self._prefix + _encode(found)[1:-1].decode().replace(",", "\n" + self._prefix)).split("\n")
-        return self._fed(pieces, found)
+        return self._fed(_encode(found)[1:-1].decode().split(","), found) if isfinite(sum(found)) else None
 
     def _fed(self, pieces: Sequence[str], found: Sequence[Any]) -> Values | None:
         """What the targets are fed of values; None when one of them is out of the ordinary."""

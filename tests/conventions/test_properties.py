@@ -13,7 +13,7 @@ from otel_llm.conventions.content import ContentPolicy
 from otel_llm.conventions.dialects import DIALECTS
 from otel_llm.conventions.extract import extract_spans
 from otel_llm.conventions.replay import request_of
-from otel_llm.conventions.wire import TraceRequest
+from otel_llm.conventions.wire import ScopeSpans, TraceRequest
 from otel_llm.spans import FIELDS
 from tests.conventions.otlp import NOW_NS, extract, request, span
 from tests.effort import examples
@@ -143,13 +143,15 @@ def test_a_stored_row_extracts_to_itself(sent: dict[str, Any], resource: dict[st
 @settings(max_examples=300, deadline=None)
 @given(st.binary(max_size=400))
 def test_a_request_of_broken_attributes_never_raises(body: bytes) -> None:
-    made = TraceRequest()
-    target = made.resource_spans.add().scope_spans.add().spans.add(trace_id=b"\x01" * 16, span_id=b"\x02" * 8)
+    scope_spans = ScopeSpans()
+    target = scope_spans.spans.add(trace_id=b"\x01" * 16, span_id=b"\x02" * 8)
     target.attributes.extend([body, body[:7], b"\x0a\x01k"])
     target.events.append(body)
     target.links.append(body)
     target.status = body
     target.name = body
+    made = TraceRequest()
+    made.resource_spans.add().scope_spans.append(scope_spans.SerializeToString())
     extraction = extract_spans(made, project="p", key_id=None, now_ns=NOW_NS, content=ContentPolicy())
     assert len(extraction.batch) + extraction.ignored.total() == 1
 

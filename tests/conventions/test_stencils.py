@@ -14,13 +14,12 @@ from opentelemetry.proto.common.v1.common_pb2 import KeyValue
 from opentelemetry.proto.trace.v1.trace_pb2 import ScopeSpans, Span
 
 from otel_llm.conventions import extract as extraction_module
-from otel_llm.conventions import stencil
+from otel_llm.conventions import stencil, wire
 from otel_llm.conventions.content import ContentPolicy
 from otel_llm.conventions.extract import extract_spans
 from otel_llm.conventions.extraction import Extraction
 from otel_llm.conventions.routes import plans_of
 from otel_llm.conventions.slots import SLOT
-from otel_llm.conventions.wire import trace_request
 from tests.conventions.corpus import SCENARIOS, Scenario
 from tests.conventions.otlp import NOW_NS, request, span
 from tests.conventions.test_properties import KEYS, SCOPES
@@ -186,7 +185,7 @@ def test_most_spans_of_a_busy_instrumentation_are_matched(role: str, monkeypatch
     alike = extraction_module.Walk.alike
     monkeypatch.setattr(extraction_module.Walk, "alike", lambda *given: found.append(alike(*given)) or found[-1])
     extract_spans(message, project="p", key_id=None, now_ns=NOW_NS, content=ContentPolicy())
-    assert [len(left) < 120 for left in found] == [True]
+    assert [len(others.places) < 120 for others in found] == [True]
 
 
 @pytest.mark.parametrize("place", [0, 7, 31])
@@ -279,11 +278,13 @@ def test_a_span_without_a_response_id_is_no_pattern_for_those_with_one() -> None
 
 def test_an_attribute_that_names_its_key_twice_is_that_of_the_last_name() -> None:
     made = _spans([{"gen_ai.operation.name": "chat", "user.id": f"u{number}"} for number in range(60)])
-    message = trace_request(request(*made, resource={"service.name": "two keys"}))
-    spans = message.resource_spans[0].scope_spans[0].spans
+    message = wire.trace_request(request(*made, resource={"service.name": "two keys"}))
+    scopes = message.resource_spans[0].scope_spans
+    scope_spans = wire.ScopeSpans.FromString(scopes[0])
     other = KeyValue(key="app.other")
     other.value.string_value = "x"
-    spans[-1].attributes[1] = KeyValue(key="user.id").SerializeToString() + other.SerializeToString()
+    scope_spans.spans[-1].attributes[1] = KeyValue(key="user.id").SerializeToString() + other.SerializeToString()
+    scopes[0] = scope_spans.SerializeToString()
     stencilled, read = both(message, ContentPolicy())
     assert_equal(stencilled, read)
     assert read.batch["user_id"][-2:] == ["u58", None]
@@ -371,7 +372,7 @@ def test_what_a_column_looked_like_may_be_noted_while_it_is_read() -> None:
         shape.learn([pair("user.id", f"u{number:03}")], None)
     column = shape.varying[0][3]
     encoded = [pair("user.id", f"v{number:03}") for number in range(stencil.MANY)]
-    column.read_all(encoded)
+    column.read_all(encoded, None)
     ended = threading.Event()
     errors: list[Exception] = []
 
@@ -384,7 +385,7 @@ def test_what_a_column_looked_like_may_be_noted_while_it_is_read() -> None:
     def look() -> None:
         try:
             for _ in range(4000):
-                column.read_all(encoded)
+                column.read_all(encoded, None)
         except Exception as error:
             errors.append(error)
         finally:

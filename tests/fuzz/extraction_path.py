@@ -30,10 +30,11 @@ def check_bytes(signal: SignalName, body: bytes, encoding: Encoding) -> None:
     """Decodes, extracts and prices a body. It is refused as a whole with a sentence, or every item of it is accounted for."""
     try:
         message, damage = decode_reporting(signal, body, encoding, Pipeline.reads.get(signal))
+        found = _EXTRACT[signal](message, project="p", key_id=None, now_ns=NOW_NS, content=ContentPolicy())
     except (InvalidPayload, PayloadTooLarge):
         return
+    damage.add(found.damage)
     damage.message("item")
-    found = _EXTRACT[signal](message, project="p", key_id=None, now_ns=NOW_NS, content=ContentPolicy())
     _pricer().price(found.batch)
     kept = found.batch.size + len(found.metric_points)
     missing = found.received - kept - found.ignored.total() - len(found.rejections)
