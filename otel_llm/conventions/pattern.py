@@ -3,7 +3,8 @@
 A :class:`~otel_llm.conventions.stencil.Shape` says how a span's attributes follow each other, which of them vary, and what
 the others decide together. Written as a regular expression over the encoded span it finds what is new on a span in one
 pass: no span and no attribute becomes an object. What the spans of a scope have in one place becomes a column, checked and
-read as a whole.
+read as a whole. Spans that are laid out like one that the expression matched need the expression no more, see
+:mod:`otel_llm.conventions.layout`.
 
 A pattern matches less than a stencil covers, never more: each length is part of it, so that a match holds whole fields
 only. A span that does not match, or that is out of the ordinary, is left to the stencil or to the reading of a single span.

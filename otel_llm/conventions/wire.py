@@ -3,7 +3,8 @@
 Spans repeat each other: of eighteen attributes a dozen are, byte for byte, those of the span before. Reading an attribute
 through the protobuf runtime makes two objects and two texts; looking its bytes up makes none. Measured on 512-span
 requests of 18 attributes, six of them new on each span, parse and walk take 6 µs a span this way and 11 µs through the
-generated classes.
+generated classes. Most spans are not even parsed, because they are like others before (:mod:`otel_llm.conventions.pattern`): a
+request holds its ScopeSpans as bytes.
 
 The messages below have the field numbers of ``opentelemetry/proto/trace/v1/trace.proto`` and declare as bytes what is read
 apart; what they leave out stays an unknown field.

@@ -8,7 +8,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from otel_llm.otlp import varint
 from otel_llm.otlp.signals import SignalName
+from tests.conventions.otlp import request, span
 from tests.effort import examples
 from tests.fuzz.ingest_path import IngestPath, check_request
 from tests.fuzz.requests import LOGS, METRICS, TRACES, to_json
@@ -75,3 +77,22 @@ def test_requests_that_share_spans(ingest_path: IngestPath, first: Any, second: 
         stored += taken.tally["stored"]
     assert len(ingest_path.rows(project)) == stored
     assert ingest_path.take("logs", logs.SerializeToString(), "protobuf", project) is not None
+
+
+def test_a_broken_span_is_counted_once(ingest_path: IngestPath) -> None:
+    good = [span(span_id=bytes([number] * 8)) for number in range(1, 4)]
+    scope = request(*good).resource_spans[0].scope_spans[0].SerializeToString() + b"\x12\x03\x0a\x7fx"
+    content = b"\x12" + varint.length(len(scope)) + scope
+    taken = ingest_path.take("traces", b"\x0a" + varint.length(len(content)) + content, "protobuf", ingest_path.project())
+    assert taken is not None
+    assert (taken.tally["received"], taken.tally["stored"], taken.tally["rejected"]) == (4, 3, {"undecodable": 1})
+    partial = taken.response.partial_success
+    assert partial.rejected_spans == 1
+    assert partial.error_message.startswith("1 span rejected: ")
+
+
+def test_a_scope_that_ends_in_the_middle_is_refused_as_a_whole(ingest_path: IngestPath) -> None:
+    scope = request(span()).resource_spans[0].scope_spans[0].SerializeToString() + b"\x12\x7f"
+    content = b"\x12" + varint.length(len(scope)) + scope
+    body = b"\x0a" + varint.length(len(content)) + content
+    assert ingest_path.take("traces", body, "protobuf", ingest_path.project()) is None
