@@ -94,7 +94,7 @@ def main() -> None:
         watch.timed(extract_spans, "extract"),
         watch.timed(pricer.price, "price"),
     )
-    watch.wrap(engine_module._ArrowBatch, "of", "Arrow arrays")
+    watch.wrap(engine_module.Arrays, "batch", "Arrow arrays")
     watch.wrap(engine_module._Tables, "_insert_spans", "Arrow arrays")
     watch.wrap(engine_module.RecentSpans, "wrote", "memory of recent spans")
     watch.wrap(engine_module.RecentSpans, "look", "memory of recent spans")
@@ -108,7 +108,7 @@ def main() -> None:
         engine.open()
         raw = engine._writer
         engine._writer = TimedConnection(raw, watch)  # type: ignore[assignment]
-        engine._inlets = engine_module._Inlets(engine._writer)  # type: ignore[arg-type]
+        engine._inlets = engine_module._Inlets(engine._writer, engine._arrays)  # type: ignore[arg-type]
         engine._settler.wake = lambda: None  # type: ignore[method-assign]
         settle = watch.timed(engine._settle_group, "join what is settled")
         writer = Writer(engine, pricer.price, max_spans=args.spans_a_commit, margin_ns=3_600 * SECOND)

@@ -13,13 +13,14 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import msgspec
 import pytest
 import sqlalchemy as sa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from otel_llm.errors import QueryTimeout, StoreBusy, StoreError, StoreMismatch, StoreUnavailable
-from otel_llm.spans import Finding, Rejection, SpanBatch
+from otel_llm.spans import FIELD_NAMES, FIELDS, Finding, Rejection, SpanBatch
 from otel_llm.store import schema
 from otel_llm.store.copying import copy_store
 from otel_llm.store.engines import duckdb_journal
@@ -38,6 +39,14 @@ SMALL = 128
 LARGE = SMALL + 1
 GROUP = 2048
 _projects = itertools.count()
+
+
+@pytest.fixture(autouse=True, scope="module")
+def arrays() -> Iterator[None]:
+    """Commits of one or two spans are journalled as lists, larger ones as Arrow arrays."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(duckdb_journal, "ARROW_SPANS", 3)
+        yield
 
 
 @pytest.fixture
@@ -139,17 +148,59 @@ def test_a_finding_goes_into_the_database_which_knows_whether_it_is_there(engine
     assert spans(engine) == 2
 
 
+@pytest.mark.parametrize("more", [0, 7], ids=["lists", "arrays"])
 @pytest.mark.parametrize(
     "wrong",
     [{"input_tokens": 2**70}, {"input_tokens": 2**63}, {"name": None}, {"name": "\ud800"}, {"kind": "client"}],
     ids=["no integer", "no signed integer", "missing", "no text", "of another type"],
 )
-def test_a_row_that_the_database_would_refuse_is_refused_at_once(engine: DuckDBEngine, wrong: dict[str, Any]) -> None:
+def test_a_row_that_the_database_would_refuse_is_refused_at_once(
+    engine: DuckDBEngine, wrong: dict[str, Any], more: int
+) -> None:
     commit(engine, span(span_id=1))
     with pytest.raises((duckdb.Error, OverflowError, UnicodeError, TypeError)):
-        commit(engine, span(span_id=2, **wrong))
+        commit(engine, span(span_id=2, **wrong), *(span(span_id=number) for number in range(4, 4 + more)))
     commit(engine, span(span_id=3))
     assert {key[1][-1] for key in stored(engine)} == {1, 3}
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"input_tokens": True},
+        {"kind": False},
+        {"cost_reported": 2**53 + 1},
+        {"cost_reported": True},
+        {"cost_reported": 2**2000},
+        {"is_streaming": 1},
+        {"input_tokens": 1.0},
+        {"name": b"chat"},
+        {"suppressed_by": "text"},
+        {"suppressed_by": bytearray(b"bytes")},
+        {"error": None},
+        {"name": type("Text", (str,), {})("chat")},
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("others", [0, 1, 5])
+@pytest.mark.parametrize("throughout", [False, True])
+def test_a_value_of_another_type_is_stored_or_refused_as_without_a_journal(
+    tmp_path: Path, odd: dict[str, Any], others: int, throughout: bool
+) -> None:
+    outcomes = []
+    for name, journal in (("journal", SMALL), ("plain", 0)):
+        engine = DuckDBEngine(str(tmp_path / name), journal_spans=journal)
+        engine.open()
+        rows = [span(span_id=1, **odd), *(span(span_id=2 + at, **(odd if throughout else {})) for at in range(others))]
+        change = Change(insert=batch(*rows))
+        try:
+            engine.commit((), (), lambda session, change=change: session.apply(change))  # type: ignore[misc]
+        except (duckdb.Error, OverflowError, UnicodeError, TypeError) as error:
+            outcomes.append((type(error), stored(engine)))
+        else:
+            outcomes.append((None, stored(engine)))
+        engine.close()
+    assert outcomes[0] == outcomes[1]
 
 
 def test_values_at_their_bounds_are_stored_as_they_are(engine: DuckDBEngine) -> None:
@@ -526,7 +577,8 @@ def test_an_entry_that_this_version_cannot_read_is_not_passed_over(engine: DuckD
     draft = engine._journal.draft(Change(insert=batch(span())))
     assert draft is not None
     engine._journal.reserve(draft)
-    engine._journal.append(draft._replace(entry=draft.entry.replace(b"trace_id", b"trace_ID")), 0)
+    entry = bytearray(bytes(draft.entry).replace(b"trace_id", b"trace_ID"))
+    engine._journal.append(draft._replace(entry=memoryview(entry)), 0)
     folder = tmp_path / "copy"
     shutil.copytree(Path(engine.path).parent, folder)
     again = DuckDBEngine(str(folder / "store.duckdb"))
@@ -534,6 +586,122 @@ def test_an_entry_that_this_version_cannot_read_is_not_passed_over(engine: DuckD
         with pytest.raises(StoreMismatch, match="another version"):
             again.open()
     assert journal_of(again.path).exists()
+
+
+def test_entries_of_an_earlier_version_are_read(engine: DuckDBEngine, crashed: Callable[..., DuckDBEngine]) -> None:
+    """They have no constants, or no arrays."""
+    refused = Rejection("default", T0, "spans", "", "", "no_id", "a span without an id")
+    header = bytes(duckdb_journal._HEADER.size)
+    engine._journal._ready()
+    for trace, has_same in ((1, False), (2, True)):
+        change = Change(insert=batch(*many(trace, 2)), rejections=[refused])
+        columns = change.insert.filled_columns()
+        same = {"project": columns.pop("project")[0]} if has_same else {}
+        payload = msgspec.msgpack.encode([2, columns, [refused], 0, *([same] if has_same else [])])
+        draft = duckdb_journal.Draft(memoryview(bytearray(header + payload)), change)
+        place = engine._journal.reserve(draft)
+        assert place is not None
+        engine._journal.append(draft, place)
+    again = crashed()
+    assert stored(again) == stored(engine)
+    assert spans(again) == 4
+    with again.sql.connect() as connection:
+        assert len(connection.execute(sa.select(schema.rejections)).all()) == 2
+
+
+_values: dict[str, st.SearchStrategy[Any]] = {
+    "text": st.one_of(st.text(), st.sampled_from(["", "\0", "a\0b", "é😀", "x" * 100_000])),
+    "json": st.sampled_from(["{}", '{"a":"é"}', "[]"]),
+    "int": st.one_of(st.integers(-(2**63), 2**63 - 1), st.just(0)),
+    "float": st.one_of(st.floats(), st.integers(1, 5)),
+    "bool": st.booleans(),
+    "bytes": st.one_of(st.binary(max_size=20), st.sampled_from([b"", b"\0" * 16])),
+}
+
+
+@st.composite
+def _batches(draw: st.DrawFn) -> SpanBatch:
+    size = draw(st.integers(1, 20))
+    columns = {}
+    optional = draw(st.sets(st.sampled_from(FIELDS), max_size=8))
+    for field in FIELDS:
+        if field.required or field in optional:
+            values = _values[field.type] if field.required else st.one_of(st.none(), _values[field.type])
+            few = draw(st.lists(values, min_size=1, max_size=4))
+            columns[field.name] = draw(st.lists(st.sampled_from(few), min_size=size, max_size=size))
+    return SpanBatch.of_columns(columns, size)
+
+
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DuckDBEngine]:
+    """A store for the examples of one test."""
+    engine = DuckDBEngine(str(tmp_path_factory.mktemp("kept") / "store.duckdb"))
+    engine.open()
+    yield engine
+    engine.close()
+
+
+def _values_of(batch: SpanBatch) -> list[list[str]]:
+    """The values of each row, as they are stored: NaN is like itself, -0.0 is not 0.0, 1.0 is not 1."""
+    floats = {field.name for field in FIELDS if field.type == "float"}
+    columns = [
+        [repr(float(value) if name in floats and value is not None else value) for value in batch[name]] for name in FIELD_NAMES
+    ]
+    return list(map(list, zip(*columns, strict=True)))
+
+
+@settings(max_examples=40, deadline=None)
+@given(_batches())
+def test_whatever_is_in_the_fields_is_found_in_the_journal(kept: DuckDBEngine, made: SpanBatch) -> None:
+    kept.settle()
+    with kept._connected().cursor() as cursor:
+        cursor.execute("DELETE FROM spans")
+    kept.commit((), (), lambda session: session.apply(Change(insert=made)))
+    journal = kept._journal
+    assert pending(kept) == made.size
+    found = duckdb_journal._read(journal_of(kept.path).read_bytes(), journal._store, journal._settled, journal._sequence)
+    (entry,) = found.pending
+    assert not found.missing
+    assert _values_of(entry.insert) == _values_of(made)
+    kept.settle()
+    with kept._connected().cursor() as cursor:
+        names = ", ".join(FIELD_NAMES)
+        stored_rows = cursor.execute(f"SELECT {names} FROM spans").fetchall()
+    columns = dict(zip(FIELD_NAMES, map(list, zip(*stored_rows, strict=True)), strict=True))
+    assert sorted(_values_of(SpanBatch.of_columns(columns, len(stored_rows)))) == sorted(_values_of(made))
+
+
+def test_commits_of_all_sizes_are_settled_in_order(engine: DuckDBEngine, crashed: Callable[..., DuckDBEngine]) -> None:
+    refused = Rejection("default", T0, "spans", "", "", "no_id", "a span without an id")
+    for trace, size in enumerate([1, 1, 5, 1, 100, 2, 2], start=1):
+        commit(engine, *(span(trace=trace, span_id=number, output_tokens=number) for number in range(1, size + 1)))
+    engine.commit((), (), lambda session: session.apply(Change(rejections=[refused])))
+    kinds = [type(entry.insert) is SpanBatch for entry in engine._journal.pending]
+    assert kinds == [True, True, False, True, False, True, True, True]
+    half = engine._journal.due(50)
+    assert half.change.insert.size == 50
+    with engine._changing():
+        engine._settle(50)
+    again = crashed()
+    assert stored(again) == stored(engine)
+    assert spans(engine) == 112
+
+
+def test_a_journal_that_grows_lets_others_settle(engine: DuckDBEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+    extend = duckdb_journal._extend
+
+    def slow(*arguments: Any) -> None:
+        thread = threading.Thread(target=engine.settle)
+        thread.start()
+        thread.join(20)
+        assert not thread.is_alive(), "it waits for the file"
+        extend(*arguments)
+
+    commit(engine, span(span_id=1, attributes="x" * FIRST_BYTES))
+    monkeypatch.setattr(duckdb_journal, "_extend", slow)
+    commit(engine, span(span_id=2, attributes="x" * 2 * FIRST_BYTES))
+    assert engine.journal.settlements == 1
+    assert spans(engine) == 2
 
 
 def test_a_journal_whose_owner_lives_is_left_alone(engine: DuckDBEngine) -> None:

@@ -29,7 +29,7 @@ from duckdb_sqlalchemy import ConnectionWrapper
 
 from otel_llm.conventions.counting import MOST_SHARING
 from otel_llm.errors import StoreBusy, StoreError, StoreMismatch, StoreUnavailable
-from otel_llm.spans import FIELD_NAMES, FIELDS, FieldType, SlimSpan, SpanBatch, SpanKey, is_constant
+from otel_llm.spans import FIELD_NAMES, SlimSpan, SpanBatch, SpanKey
 from otel_llm.store import migrations, schema
 from otel_llm.store.engines import duckdb_probing
 from otel_llm.store.engines.base import (
@@ -46,6 +46,7 @@ from otel_llm.store.engines.base import (
     TraceKey,
     WriteSession,
 )
+from otel_llm.store.engines.duckdb_arrow import ARROW, FIELD_ARROW, Arrays
 from otel_llm.store.engines.duckdb_functions import DuckDBFunctions
 from otel_llm.store.engines.duckdb_journal import JOURNALLED_SPANS, Draft, Journal, Pending
 from otel_llm.store.recent import CAPACITY_SPANS, RecentSpans
@@ -85,20 +86,8 @@ BESIDE_SPANS = 1024
 
 _AFTER_FAILURE_S = 1.0
 
-_MAX_CONSTANTS, _MOST_REPEATED_BYTES = 128, 32
-"""Arrays of one value that are kept: 35 MB at most, with commits of a row group; a few MB in practice."""
-
 _MAX_INLETS = 128  # sets of columns that batches come with; a few in practice
 
-_ARROW: dict[FieldType, DataType] = {
-    "text": DataType.string(),
-    "json": DataType.string(),
-    "int": DataType.int64(),
-    "float": DataType.float64(),
-    "bool": DataType.bool(),
-    "bytes": DataType.binary(),
-}
-_FIELD_ARROW = {field.name: _ARROW[field.type] for field in FIELDS}
 _SLIM_COLUMNS = ", ".join(f"s.{name}" for name in SlimSpan._fields)
 _ALL_COLUMNS = ", ".join(f"s.{name}" for name in FIELD_NAMES)
 
@@ -143,7 +132,8 @@ class DuckDBEngine(Engine):
         self._memory: RecentSpans | None = None
         self._base: duckdb.DuckDBPyConnection | None = None
         self._writer: duckdb.DuckDBPyConnection | None = None
-        self._journal = Journal(self.path, journal_spans)
+        self._arrays = Arrays(group_spans)
+        self._journal = Journal(self.path, self._arrays, journal_spans)
         self._group_spans = group_spans
         self._beside_spans = beside_spans
         self._settler = _Settler(self._settle_group)
@@ -185,7 +175,7 @@ class DuckDBEngine(Engine):
             if self.path:
                 self._attach(base)
             self._writer = base.cursor()
-            self._inlets = _Inlets(self._writer)
+            self._inlets = _Inlets(self._writer, self._arrays)
             self._journal.load(self._writer)
             self._settle()
             self._memory = None
@@ -288,7 +278,7 @@ class DuckDBEngine(Engine):
         wrapper = ConnectionWrapper(raw)
         self._raw[wrapper] = raw
         with duckdb_probing.statement():
-            self._beside[wrapper] = _Beside(raw)
+            self._beside[wrapper] = _Beside(raw, self._arrays)
         return wrapper
 
     @property
@@ -454,7 +444,7 @@ class DuckDBEngine(Engine):
         except BaseException:
             with suppress(duckdb.Error):  # the failed statement may have ended the transaction itself
                 writer.execute("ROLLBACK")
-            self._inlets = _Inlets(writer)  # what was registered in the transaction went with it
+            self._inlets = _Inlets(writer, self._arrays)  # what was registered in the transaction went with it
             raise
 
     def interrupt(self, connection: sa.Connection) -> None:
@@ -558,13 +548,12 @@ class DuckDBEngine(Engine):
                     return
                 if self._journal.reserve(draft) is None:
                     self._settle()
-        rows = _ArrowBatch.of(draft.change.insert, self._inlets.arrays)
-        self._journal.append(draft._replace(change=Change(insert=rows, rejections=draft.change.rejections)), place)
+        self._journal.append(draft, place)
 
     def update_costs(self, updates: Sequence[CostUpdate]) -> int:
         if not updates:
             return 0
-        types = _FIELD_ARROW | {"was": DataType.float64()}
+        types = FIELD_ARROW | {"was": DataType.float64()}
         columns = zip(CostUpdate._fields, zip(*updates, strict=True), strict=True)
         news = Table.from_pydict({name: Array(list(values), types[name]) for name, values in columns})
         starts = [new.start_ns for new in updates]
@@ -664,89 +653,14 @@ class _Inlet:
         return self.table.__arrow_c_stream__(requested_schema)
 
 
-class _Arrays:
-    """Arrow arrays of columns. One that holds a single value throughout, as most do, is a part of one that was made before."""
-
-    def __init__(self) -> None:
-        self._constants: dict[tuple[str, Any], Array] = {}
-
-    def of(self, name: str, column: list[Any]) -> Array:
-        """The array of a field's column, not empty."""
-        value = column[0]
-        if not is_constant(column) or (isinstance(value, (str, bytes)) and len(value) > _MOST_REPEATED_BYTES):
-            return Array(column, _FIELD_ARROW[name])
-        known = self._constants.get((name, value))
-        if known is None or len(known) < len(column):
-            if len(self._constants) >= _MAX_CONSTANTS:
-                self._constants.clear()
-            known = self._constants[name, value] = Array([value] * max(len(column), ROW_GROUP_SPANS), _FIELD_ARROW[name])
-        return known.slice(0, len(column))
-
-
-_nulls: dict[str, Array] = {}
-
-
-def _absent(name: str, size: int) -> Array:
-    """The column of a field that no row has."""
-    known = _nulls.get(name)
-    if known is None or len(known) < size:
-        known = _nulls[name] = Array([None] * max(size, ROW_GROUP_SPANS), _FIELD_ARROW[name])
-    return known.slice(0, size)
-
-
-class _ArrowBatch(SpanBatch):
-    """A batch on its way into the database: each column is a list of Arrow arrays. Whoever inserts it needs the interpreter for
-    next to nothing, so that a query that waits for it does not wait for those that are extracting."""
-
-    __slots__ = ()
-
-    @classmethod
-    def of(cls, batch: SpanBatch, arrays: _Arrays) -> "_ArrowBatch":
-        """The filled columns of a batch."""
-        columns = {name: [arrays.of(name, column)] for name, column in batch.filled_columns().items()}
-        made = cls(batch.size)
-        made.columns.update(columns)
-        return made
-
-    @classmethod
-    def concat(cls, batches: Sequence[SpanBatch]) -> "_ArrowBatch":
-        """One batch with the rows of all, in order."""
-        held = set().union(*(batch.columns for batch in batches))
-        made = cls(sum(batch.size for batch in batches))
-        for name in (name for name in FIELD_NAMES if name in held):
-            made.columns[name] = [
-                chunk for batch in batches for chunk in batch.columns.get(name) or [_absent(name, batch.size)]
-            ]
-        return made
-
-    @classmethod
-    def table(cls, batches: Sequence[SpanBatch]) -> Table:
-        """All fields of the rows of all."""
-        columns = cls.concat(batches).columns
-        sizes = [batch.size for batch in batches] or [0]
-        return Table.from_pydict(
-            {name: ChunkedArray(columns.get(name) or [_absent(name, size) for size in sizes]) for name in FIELD_NAMES}
-        )
-
-    def part(self, first: int, last: int) -> "_ArrowBatch":
-        """The rows from one to before another of a batch that was not joined."""
-        made = _ArrowBatch(last - first)
-        made.columns.update((name, [chunk.slice(first, last - first)]) for name, (chunk,) in self.columns.items())
-        return made
-
-    def filled_columns(self) -> dict[str, list[Any]]:
-        """All columns."""
-        return self.columns
-
-
 class _Inlets:
     """Inlets of a writer's connection. Registering one and planning its insert cost more than a small commit, so they stay:
     of 8 spans an insert takes 2.4 ms when prepared and 6.3 ms when not."""
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+    def __init__(self, connection: duckdb.DuckDBPyConnection, arrays: Arrays) -> None:
+        self.arrays = arrays
         self._connection = connection
         self._by_columns: dict[tuple[str, ...], _Inlet] = {}
-        self.arrays = _Arrays()
 
     def of(self, columns: tuple[str, ...]) -> _Inlet:
         """The inlet of these columns, registered with the first rows that need it."""
@@ -757,7 +671,7 @@ class _Inlets:
                     self._connection.unregister(old.name)
                 self._by_columns.clear()
             inlet = self._by_columns[columns] = _Inlet(f"fresh_spans_{len(self._by_columns)}")
-            inlet.table = Table.from_pydict({name: _absent(name, 0) for name in columns})
+            inlet.table = Table.from_pydict({name: self.arrays.absent(name, 0) for name in columns})
             self._connection.register(inlet.name, inlet)
             names = ", ".join(columns)
             insert = f"INSERT INTO spans ({names}) SELECT {names} FROM {inlet.name}"  # noqa: S608 constant text
@@ -773,11 +687,12 @@ class _Beside:
     rows does better to settle: DuckDB finds them by their place in a table, and would read all columns of all rows of a view.
     """
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+    def __init__(self, connection: duckdb.DuckDBPyConnection, arrays: Arrays) -> None:
         """``connection`` is not in a transaction."""
         self._connection = connection
+        self._arrays = arrays
         self._inlet = _Inlet("pending_spans")
-        self._inlet.table = _ArrowBatch.table([])
+        self._inlet.table = arrays.table([])
         connection.register(self._inlet.name, self._inlet)
         (database,) = connection.execute("SELECT current_database()").fetchone() or ("",)
         table = '"' + database.replace('"', '""') + '".main.spans'
@@ -790,7 +705,7 @@ class _Beside:
         row = self._connection.execute("SELECT settled, settled_rows FROM otel_llm_journal").fetchone()
         settled, rows = row or (0, 0)
         left = [entry.after(rows) if entry.sequence == settled + 1 else entry for entry in pending if entry.sequence > settled]
-        self._inlet.table = _ArrowBatch.table([entry.insert for entry in left])
+        self._inlet.table = self._arrays.table([entry.insert for entry in left])
         self._connection.execute(self._view)
 
     def hide(self) -> None:
@@ -861,9 +776,7 @@ class _Tables:
             self.connection.unregister("asked")
 
     def _insert_spans(self, batch: SpanBatch) -> None:
-        if not isinstance(batch, _ArrowBatch):
-            batch = _ArrowBatch.of(batch, self._inlets.arrays)
-        columns = batch.filled_columns()
+        columns = self._inlets.arrays.batch(batch).filled_columns()
         inlet = self._inlets.of(tuple(columns))
         inlet.table = Table.from_pydict({name: ChunkedArray(chunks) for name, chunks in columns.items()})
         try:
@@ -960,14 +873,14 @@ class _DuckDBSession(WriteSession):
 
 def _keys_table(names: tuple[str, ...], keys: Sequence[tuple[Any, ...]]) -> Table:
     return Table.from_pydict(
-        {name: Array(list(values), _FIELD_ARROW[name]) for name, values in zip(names, zip(*keys, strict=True), strict=True)}
+        {name: Array(list(values), FIELD_ARROW[name]) for name, values in zip(names, zip(*keys, strict=True), strict=True)}
     )
 
 
 def _arrow_type(column: sa.Column[Any]) -> DataType:
     if isinstance(column.type, sa.LargeBinary):
-        return _ARROW["bytes"]
-    return _ARROW["int"] if isinstance(column.type, sa.BigInteger) else _ARROW["text"]
+        return ARROW["bytes"]
+    return ARROW["int"] if isinstance(column.type, sa.BigInteger) else ARROW["text"]
 
 
 def _first_line(error: BaseException) -> str:

@@ -16,6 +16,10 @@ What is found when the process ends in between (:meth:`Journal.load`):
   entry was never acknowledged;
 - numbers up to the one in the database were settled, also when the file was not overwritten since. They are never used twice.
 
+An entry is a header and a payload in MessagePack. Of each column that holds one value throughout it has that value. Of the
+others it has the lists of a small commit, and of a larger one, which becomes Arrow arrays before it is written, the buffers of
+these: they are inserted as they are, and copied into the entry without a look at each value.
+
 Entries are appended by whoever has the turn of the engine's writer, and settled by whoever may change the database; those may
 be two threads.
 """
@@ -31,6 +35,7 @@ import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import Annotated, Any, BinaryIO, NamedTuple
 from weakref import WeakValueDictionary
@@ -41,11 +46,14 @@ import msgspec
 from otel_llm.errors import StoreBusy, StoreMismatch, StoreUnavailable
 from otel_llm.spans import FIELDS, FieldType, Rejection, SpanBatch, is_constant
 from otel_llm.store.engines.base import Change, JournalStatistics
+from otel_llm.store.engines.duckdb_arrow import Arrays, column_of, lend
 
 log = logging.getLogger(__name__)
 
 JOURNALLED_SPANS = 16_384
 """Most spans of a commit that is journalled. Larger ones go into DuckDB at once."""
+ARROW_SPANS = 512
+"""Fewest spans of a commit that becomes Arrow arrays at once; smaller ones stay lists, and are joined when they are settled."""
 FIRST_BYTES = 8 << 20
 """Size of a new file: some 8,000 spans of 18 attributes."""
 MOST_BYTES = 64 << 20
@@ -85,10 +93,37 @@ class _Payload(msgspec.Struct, array_like=True):
     """Number of the last entry that was known to be settled when this one was written."""
     same: _Same | None = None
     """Columns that hold one value in every row."""
+    arrays: Sequence[str] = ()
+    """Other columns, where ``spans`` is None."""
+    buffers: Sequence[memoryview | None] = ()
+    """The Arrow buffers of these, three of each: validity, offsets, values."""
 
 
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(_Payload)
+_SIZED = struct.Struct(">BI")
+_ARRAY_32, _BIN_32, _NIL = 0xDD, 0xC6, b"\xc0"
+"""First bytes of MessagePack."""
+
+
+_REFUSED = (msgspec.ValidationError, OverflowError, TypeError, UnicodeError)
+"""What a value that is not of its field's type gives rise to."""
+
+
+def _typed(values: dict[str, Any], struct: Any) -> Any:
+    """Values as a struct of exactly the field's types; None for no values."""
+    return msgspec.convert(values, struct, builtin_types=(bytes,)) if values else None
+
+
+def _listed(buffers: Sequence[memoryview | None]) -> Iterator[bytes | memoryview]:
+    """A list of buffers in MessagePack."""
+    yield _SIZED.pack(_ARRAY_32, len(buffers))
+    for buffer in buffers:
+        if buffer is None:
+            yield _NIL
+        else:
+            yield _SIZED.pack(_BIN_32, len(buffer))
+            yield buffer
 
 
 class Pending(NamedTuple):
@@ -123,7 +158,7 @@ class Due(NamedTuple):
 class Draft(NamedTuple):
     """A change on its way into the journal: its entry, with room for the header in front, and what will be inserted later."""
 
-    entry: bytearray
+    entry: memoryview
     change: Change
 
 
@@ -141,16 +176,17 @@ class _Found:
 class Journal:
     """The journal of one store. Without a path (a store in memory) it is the same, less the file."""
 
-    def __init__(self, path: str, most_spans: int = JOURNALLED_SPANS) -> None:
+    def __init__(self, path: str, arrays: Arrays, most_spans: int = JOURNALLED_SPANS) -> None:
         """``most_spans`` is the size up to which a commit is journalled; 0 is none."""
+        self._arrays = arrays
         self.pending: list[Pending] = []
         self.statistics = JournalStatistics()
         self._most_spans = most_spans
         self._path = Path(f"{path}.journal") if path else None
         self._file: BinaryIO | None = None
         self._size = 0
-        self._buffer = bytearray(_HEADER.size)
-        """Of the entry at hand: as large as a commit's, it would be zeroed and paged in anew for each."""
+        self._buffer = bytearray()
+        """Of the entry at hand: as large as a commit's, it would be paged in anew for each."""
         self._usable = True
         self._loaded = False
         self._store = bytes(16)
@@ -256,45 +292,78 @@ class Journal:
             return None
         if change.findings or change.metric_points:
             return None
+        if insert.size < ARROW_SPANS:
+            return self._draft_of_lists(insert, list(change.rejections))
+        return self._draft_of_arrays(insert, list(change.rejections))
+
+    def _draft_of_lists(self, insert: SpanBatch, rejections: list[Rejection]) -> Draft | None:
         columns = insert.filled_columns()
         same = {name: column[0] for name, column in columns.items() if is_constant(column)}
         several = {name: column for name, column in columns.items() if name not in same}
-        rejections = list(change.rejections)
-        try:
-            payload = _Payload(
-                insert.size,
-                msgspec.convert(several, _Columns) if columns else None,
-                rejections,
-                self._settled,
-                msgspec.convert(same, _Same) if same else None,
-            )
-            entry = self._buffer
-            _encoder.encode_into(payload, entry, _HEADER.size)
-        except (msgspec.ValidationError, UnicodeError, OverflowError):
-            return None
         if insert.size and not columns.keys() >= _REQUIRED:
             return None
-        if len(entry) > FIRST_BYTES:
-            self._buffer = bytearray(_HEADER.size)  # a large one is not held for ever
+        entry = bytearray(_HEADER.size)
+        try:
+            payload = _Payload(insert.size, _typed(several, _Columns), rejections, self._settled, _typed(same, _Same))
+            _encoder.encode_into(payload, entry, _HEADER.size)
+        except _REFUSED:
+            return None
         if len(entry) > MOST_BYTES or not self._ready():
             return None
-        return Draft(entry, Change(insert=SpanBatch.of_columns(columns, insert.size), rejections=rejections))
+        # What is inserted is what the entry holds, as it would be after a crash.
+        for name in several:
+            columns[name] = getattr(payload.spans, name)
+        for name in same:
+            columns[name] = [getattr(payload.same, name)] * insert.size
+        return Draft(memoryview(entry), Change(insert=SpanBatch.of_columns(columns, insert.size), rejections=rejections))
+
+    def _draft_of_arrays(self, insert: SpanBatch, rejections: list[Rejection]) -> Draft | None:
+        try:
+            batch = self._arrays.batch(insert)
+            same = _typed(batch.same, _Same)
+            several = [name for name in batch.columns if name not in batch.same]
+            buffers: Any = msgspec.Raw()  # of no length: they are written behind it
+            head = _encoder.encode(_Payload(insert.size, None, rejections, self._settled, same, several, buffers))
+        except _REFUSED:
+            return None
+        if not all(batch.is_full(name) for name in _REQUIRED):
+            return None
+        lent = [lend(name, batch.columns[name][0]) for name in several]
+        entry = self._entry([head, *_listed([buffer for each in lent for buffer in each.buffers])])
+        if entry is None or not self._ready():
+            return None
+        return Draft(entry, Change(insert=batch, rejections=rejections))
+
+    def _entry(self, parts: Sequence[bytes | memoryview]) -> memoryview | None:
+        """An entry with this payload, in the buffer; None for one that is too long."""
+        ends = list(accumulate(map(len, parts), initial=_HEADER.size))
+        if ends[-1] > MOST_BYTES:
+            return None
+        if ends[-1] > len(self._buffer):
+            self._buffer = bytearray(ends[-1] + ends[-1] // 8)
+        entry = memoryview(self._buffer)[: ends[-1]]
+        for part, (start, end) in zip(parts, pairwise(ends), strict=True):
+            entry[start:end] = part
+        if len(self._buffer) > FIRST_BYTES:
+            self._buffer = bytearray()  # a large one is not held for ever
+        return entry
 
     def reserve(self, draft: Draft) -> int | None:
         """The place of an entry in the file, which grows when it must; None when something that is pending has to be settled
         first."""
+        length = len(draft.entry)
         with self._guard:
             if self.pending and self.statistics.pending_spans + draft.change.insert.size > MOST_PENDING_SPANS:
                 return None
-            return self._place(len(draft.entry))
+            place = self._place(length)
+        return place if place is not None and self._holds(place + length) else None
 
     def append(self, draft: Draft, place: int) -> None:
         """Makes an entry durable, at the place reserved for it, and pending. Raises StoreUnavailable when it is not."""
         entry = draft.entry
         sequence = self._sequence = self._sequence + 1
         _HEADER.pack_into(entry, 0, _MAGIC, 0, len(entry) - _HEADER.size, self._store, sequence)
-        with memoryview(entry) as checked:
-            entry[4:_CHECKED_FROM] = zlib.crc32(checked[_CHECKED_FROM:]).to_bytes(4, "little")
+        entry[4:_CHECKED_FROM] = zlib.crc32(entry[_CHECKED_FROM:]).to_bytes(4, "little")
         if self._file is not None:
             try:
                 self._file.seek(place)
@@ -314,26 +383,22 @@ class Journal:
             self.statistics.pending_spans += draft.change.insert.size
 
     def _place(self, length: int) -> int | None:
-        """Where an entry fits: behind the last one, or at the start of the file; the file grows when it must. None where what
-        is pending is in the way."""
-        if self._path is None:
+        """Where an entry fits: at the start of the file, or behind the last one, were the file longer. None where what is
+        pending is in the way."""
+        if self._path is None or not self.pending:
             return 0
-        if not self.pending:
-            return 0 if self._holds(length) else None
         first = self.pending[0].start
         if self._position <= first:  # the last one is before the first
             return self._position if self._position + length <= first else None
-        if self._position + length <= self._size:
-            return self._position
-        if length <= first:
-            return 0
-        return self._position if self._holds(self._position + length) else None
+        return 0 if self._position + length > self._size and length <= first else self._position
 
     def _holds(self, size: int) -> bool:
-        """True when the file is as large as that; makes it so."""
+        """True when the file is as large as that; makes it so, without the guard: it may take long."""
+        if self._path is None:
+            return True
         if size > MOST_BYTES:
             return False
-        if size > self._size and self._file is not None:
+        if self._file is not None and size > self._size:
             size = min(-(-size // FIRST_BYTES) * FIRST_BYTES, MOST_BYTES)
             try:
                 _extend(self._file, self._size, size)
@@ -369,8 +434,7 @@ class Journal:
                 left -= entry.insert.size
             else:
                 sequence = max(sequence, self._sequence if self._failed else 0)
-            insert = type(batches[0]).concat(batches) if batches else SpanBatch()
-            return Due(Change(insert=insert, rejections=rejections), sequence, rows)
+        return Due(Change(insert=self._arrays.join(batches), rejections=rejections), sequence, rows)
 
     def mark(self, connection: duckdb.DuckDBPyConnection, due: Due) -> None:
         """Stores, in the transaction that inserts what is due, that it was."""
@@ -487,6 +551,12 @@ def _read(data: bytes, store: bytes, settled: int, last: int) -> _Found:
 
 def _insert_of(entry: _Payload) -> SpanBatch:
     columns = _set(entry.spans) | {name: [value] * entry.size for name, value in _set(entry.same).items()}
+    try:
+        buffers = iter(entry.buffers)
+        for name, validity, offsets, values in zip(entry.arrays, buffers, buffers, buffers, strict=True):
+            columns[name] = column_of(name, validity, offsets, values, entry.size)
+    except (KeyError, ValueError) as error:
+        raise msgspec.ValidationError(f"a column cannot be read: {error}") from error
     if entry.size and not columns.keys() >= _REQUIRED:
         raise msgspec.ValidationError("a column is missing")
     if any(len(column) != entry.size for column in columns.values()):
