@@ -56,8 +56,8 @@ class ArrowBatch(SpanBatch):
 
 
 class Arrays:
-    """Makes Arrow arrays of batches, for any threads. A column that holds a single value throughout, as most do, or none is a part
-    of one that was made before."""
+    """Makes Arrow arrays of batches, for several threads. A column that holds a single value throughout, as most do, or none is
+    a part of one that was made before."""
 
     def __init__(self, rows: int) -> None:
         """``rows`` is the length that such an array is made in, unless more are needed at once."""
