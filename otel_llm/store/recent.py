@@ -26,8 +26,8 @@ from otel_llm.store.keys import Id, Keys, one_project
 
 CAPACITY_SPANS = 120_000
 """Spans held: about 60 MB when full, four seconds of history at 30,000 spans a second."""
-GENERATIONS = 4
-"""Parts that the capacity is held in; the oldest leaves when there is one more."""
+GENERATIONS = 3
+"""Parts that the capacity is held in; the oldest leaves when there is one more. Each is a set to look every key up in."""
 _MAX_FILTERS = 3  # 48 MiB: about twelve million traces and response ids
 
 

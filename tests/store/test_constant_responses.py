@@ -8,7 +8,7 @@ import pytest
 from otel_llm.conventions.counting import MOST_SHARING
 from otel_llm.store.engines.base import Engine
 from otel_llm.store.engines.duckdb import DuckDBEngine
-from otel_llm.store.recent import RecentSpans
+from otel_llm.store.recent import GENERATIONS, RecentSpans
 
 from .rows import SECOND, T0, batch, span
 from .test_resolution import HOUR, commit, stored
@@ -83,7 +83,7 @@ def test_a_memory_that_lets_old_calls_go_keeps_answering_for_a_constant(tmp_path
 
 
 def test_of_a_constant_the_newest_calls_are_held_and_older_ones_asked_for() -> None:
-    recent = RecentSpans(0, capacity=4 * MOST_SHARING)
+    recent = RecentSpans(0, capacity=GENERATIONS * MOST_SHARING)
     response = ("default", ANSWER)
     recent.wrote(batch(*calls(1, MOST_SHARING, start_ns=T0)))
     for number in range(1, 6):
