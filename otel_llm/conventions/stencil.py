@@ -172,6 +172,10 @@ class Column:
 
     def _read_cells(self, encoded: Sequence[bytes]) -> Values:
         cells: list[Any] = list(map(self.cells.get, encoded))
+        if cells.count(None) * 2 > len(cells):
+            alike = self._read_integers(encoded)
+            if alike is not None:
+                return alike
         bad: list[int] = []
         if not all(cells):
             for row, cell in enumerate(cells):
@@ -193,6 +197,16 @@ class Column:
         except UnicodeDecodeError:
             return None
         return self._fed(found, found)
+
+    def _read_integers(self, encoded: Sequence[bytes]) -> Values | None:
+        """Integers of few bytes, of encoded attributes; None when one of them is something else."""
+        head, start = self.head, len(self.head)
+        if not self._kept or self._treat is not None or not all(each.startswith(head) for each in encoded):
+            return None
+        found = [value_at(each, start) for each in encoded]
+        if set(map(type, found)) != {int}:
+            return None
+        return self._fed([self._prefix + text for text in _encode(found)[1:-1].decode().split(",")], found)
 
     def _read_numbers(self, found: Sequence[float]) -> Values | None:
         """Finite numbers; None when one of them is not."""

@@ -143,8 +143,10 @@ def value_at(encoded: bytes, start: int) -> Any:
         low = encoded[start + 3]
         if size == start + 4 and low < ONE_BYTE:
             return low
-        if size == start + 5 and encoded[start + 4] < ONE_BYTE:
+        if size == start + 5 and encoded[start + 4] < ONE_BYTE <= low:
             return (low & 0x7F) | (encoded[start + 4] << 7)
+        if size == start + 6 and encoded[start + 5] < ONE_BYTE <= min(low, encoded[start + 4]):
+            return (low & 0x7F) | (encoded[start + 4] & 0x7F) << 7 | encoded[start + 5] << 14
     elif tag == DOUBLE_TAG and size == start + 11:
         value = _double(encoded, start + 3)[0]
         if value - value == 0.0:  # a number that is not finite has a form of its own

@@ -433,3 +433,14 @@ def test_layouts_are_learned_while_they_are_used(anew: None) -> None:
     finally:
         sys.setswitchinterval(interval)
     assert not errors
+
+
+@pytest.mark.parametrize("highest", [100, 16_000, 2_000_000, 2**40])
+def test_counts_that_never_come_again(anew: None, highest: int) -> None:
+    chance = random.Random(highest)
+    for seed in range(20):
+        spans = calls(seed)
+        for made in spans:
+            made.attributes[3].value.int_value = chance.randrange(highest // 100, highest)
+            made.attributes[4].value.int_value = chance.randrange(highest)
+        assert_same(encoded(spans))
