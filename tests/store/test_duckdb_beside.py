@@ -152,6 +152,19 @@ def test_pending_rejections_are_seen(engine: DuckDBEngine) -> None:
         assert connection.execute(FIGURES).one()[0] == 1
 
 
+def test_a_join_of_the_view_with_many_rows_of_itself_finds_them(engine: DuckDBEngine) -> None:
+    rows = (span(trace=number, user_id=f"user {number % 20}") for number in itertools.count(1))
+    for _ in range(2):
+        commit(engine, *itertools.islice(rows, 20_000))  # too large for the journal
+    commit(engine, *itertools.islice(rows, 10_000))
+    assert pending(engine) == 10_000
+    own = schema.spans.alias()
+    of_user = sa.select(own.c.trace_id).where(own.c.user_id == "user 7").group_by(own.c.trace_id)
+    found = run(engine, FIGURES.where(schema.spans.c.trace_id.in_(of_user)), 30)
+    assert [tuple(row) for row in found] == [(2_500, 2_500, 250_000, "user 7")]
+    assert pending(engine) == 10_000
+
+
 def test_a_store_in_memory_does_the_same() -> None:
     engine = DuckDBEngine("", beside_spans=0)
     engine.open()
