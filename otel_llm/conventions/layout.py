@@ -30,8 +30,8 @@ MIN_TRIED: Final = 4096
 MIN_SHARE: Final = 4
 """Layouts of which less than one in so many fits when it is tried are not worth it."""
 
-_BYTES_OF_PART: Final = 100
-"""A part of a layout: its object, and its place in a Struct."""
+_BYTES_OF_PART: Final = 400
+"""A part of a layout: what lies before it, its places in the two Structs, and their formats."""
 
 _unpack: Final = struct.Struct.unpack_from
 
@@ -69,10 +69,14 @@ class Layout(NamedTuple):
         fixed = struct.Struct("".join([*between, f"{rest}s"]))
         return cls(fixed, fixed.unpack(span), struct.Struct("".join([*varying, f"{rest}x"])), fixed_as)
 
+    def equals(self, other: "Layout") -> bool:
+        """True when spans of both are taken apart alike."""
+        return self.fixed == other.fixed and self.varying.format == other.varying.format
+
     @property
     def size(self) -> int:
         """Bytes, by estimate."""
-        return sum(map(len, self.fixed)) + 4 * _BYTES_OF_PART * len(self.fixed)
+        return sum(map(len, self.fixed)) + _BYTES_OF_PART * len(self.fixed)
 
 
 class Taken(NamedTuple):
@@ -147,7 +151,7 @@ class Layouts:
 
     def missed(self, heads: Sequence[bytes]) -> list[int]:
         """Notes spans that had no layout, by their first bytes; returns which of them are worth learning: one of those that
-        begin alike."""
+        begin alike, where these bytes say how long a span is and there is room for one more layout."""
         if self._tried > MIN_TRIED and self.matched * MIN_SHARE < self._tried:
             self._useless = True
             self._forget()
@@ -161,9 +165,9 @@ class Layouts:
             self._forget()
             count = 0
         self._missed = 0
-        first = {head: place for place, head in reversed(list(enumerate(heads)))}
-        room = min(MAX_LAYOUTS - count, MAX_LEARNED)
-        return [first[head] for head, _ in Counter(heads).most_common(room) if SIZES[head]]
+        full = self._by_rank[-1] if len(self._by_rank) == MAX_ALIKE else {}
+        open_heads = Counter(head for head in heads if SIZES[head] and head not in full)
+        return [heads.index(head) for head, _ in open_heads.most_common(min(MAX_LAYOUTS - count, MAX_LEARNED))]
 
     def _forget(self) -> None:
         self._by_rank = ()
@@ -173,7 +177,7 @@ class Layouts:
         """Adds a layout of spans that begin so, unless it is there or there are enough of them."""
         ranks = self._by_rank
         alike = [candidates[head] for candidates in ranks if head in candidates]
-        if len(alike) >= MAX_ALIKE or any(each.fixed == layout.fixed for each in alike):
+        if len(alike) >= MAX_ALIKE or any(map(layout.equals, alike)):
             return
         rank = len(alike)
         added = {**(ranks[rank] if rank < len(ranks) else {}), head: layout}

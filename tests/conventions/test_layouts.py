@@ -206,14 +206,15 @@ def test_numbers_that_are_no_duration(value: float) -> None:
 )
 def test_integers_are_what_their_bytes_say(value: bytes) -> None:
     """Whatever bytes an integer's place holds, all as long as those of a layout."""
-    for seed in range(8):
-        extract_spans(message_of(encoded(calls(seed, **{"gen_ai.usage.cache_read.input_tokens": 70_000 + seed}))), **GIVEN)
-    spans = calls(9, **{"gen_ai.usage.output_tokens": 100_000})
-    body = encoded(spans)
+    for seed in range(20):
+        extract_spans(message_of(encoded(calls(seed, **{"gen_ai.usage.output_tokens": 100_000}))), **GIVEN)
+    body = encoded(calls(9, **{"gen_ai.usage.output_tokens": 100_000}))
     long = varint.varint(100_000)
+    before = laid_out()
     for each in (value, value[:2]):
         at = body.index(b"\x18" + long, len(body) // 2) + 1
         assert_same(body[:at] + each + body[at + len(each) :])
+    assert laid_out() - before > SPANS
 
 
 def field(tag: int, content: bytes) -> bytes:
@@ -333,7 +334,7 @@ BROKEN = [
 @pytest.mark.parametrize("broken", BROKEN)
 @pytest.mark.parametrize("place", [0, 20, SPANS])
 @pytest.mark.parametrize("known", [False, True])
-def test_a_broken_span_does_not_cost_its_neighbours(broken: bytes, place: int, *, known: bool) -> None:
+def test_a_broken_span_does_not_cost_its_neighbours(anew: None, broken: bytes, place: int, *, known: bool) -> None:
     if known:
         learned()
     parts = [field(0x12, made.SerializeToString()) for made in calls(6)]
@@ -347,7 +348,7 @@ def test_a_broken_span_does_not_cost_its_neighbours(broken: bytes, place: int, *
 
 @pytest.mark.parametrize("end", [b"\x12\x7f", b"\x12\xff", b"\x0b", b"\x12" + b"\xff" * 10 + b"\x01"])
 @pytest.mark.parametrize("known", [False, True])
-def test_a_scope_that_is_broken_outside_of_its_spans_is_an_invalid_payload(end: bytes, *, known: bool) -> None:
+def test_a_scope_that_is_broken_outside_of_its_spans_is_an_invalid_payload(anew: None, end: bytes, *, known: bool) -> None:
     if known:
         learned()
     refused = assert_same(encoded(calls(8)) + end)
@@ -393,6 +394,42 @@ def test_layouts_that_hardly_ever_fit_are_given_up(monkeypatch: pytest.MonkeyPat
     assert layouts.missed([head]) == []
     assert layouts.size == 0
     assert not layouts._by_rank
+
+
+def test_layouts_that_differ_only_in_where_they_are_cut_are_two() -> None:
+    layouts = Layouts()
+    head = b"\x12\x0e\x0a"
+    spans = [head + b"abc|mid|vwxyz!!", head + b"abcde|mid|xyz!!"]
+    for span_bytes, first, second in ((spans[0], 3, 5), (spans[1], 5, 3)):
+        parts = [Part(3, first, f"{first}s"), Part(8 + first, second, f"{second}s")]
+        for _ in range(2):
+            layouts.learn(head, Layout.of(span_bytes, parts, 0))
+    assert sum(map(len, layouts._by_rank)) == 2
+    taken = layouts.take(b"".join(spans), [0, len(spans[0])], [head] * 2, range(2))
+    assert taken.rows == [(b"abc", b"vwxyz"), (b"abcde", b"xyz")]
+
+
+def test_two_models_that_change_places_are_laid_out(anew: None) -> None:
+    chance = random.Random(3)
+    for seed in range(30):
+        before = laid_out()
+        spans = calls(seed)
+        for made in spans:
+            models = [chance.choice(["aa", "bb"]), chance.choice(["cccc", "dddd"])]
+            chance.shuffle(models)
+            made.attributes[1].value.string_value, made.attributes[6].value.string_value = models
+            made.attributes[3].value.int_value, made.attributes[4].value.int_value = 5000, 300
+            made.parent_span_id = b"\x01" * 8
+        assert_same(encoded(spans))
+    assert laid_out() - before == SPANS
+
+
+def test_only_what_can_be_learned_is_chosen() -> None:
+    layouts = Layouts()
+    full, unknown, free = b"\x12\x08\x0a", b"\x12\x80\x80", b"\x12\x09\x0a"
+    for letter in b"abcdefgh":
+        layouts.learn(full, made_layout(full + bytes((letter,)) + b"yy tail"[:6]))
+    assert layouts.missed([full, full, unknown, unknown, free, full, free]) == [4]
 
 
 def test_spans_that_begin_alike_have_a_bounded_number_of_layouts() -> None:
