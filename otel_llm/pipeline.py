@@ -75,7 +75,8 @@ class Pipeline:
         ignored or rejected.
 
         The future fails with StoreUnavailable (retryable) when nothing of the request was stored. Extraction happens in the
-        calling thread; no thread waits for the commit.
+        calling thread; no thread waits for the commit. Raises InvalidPayload for a message of :attr:`reads` whose scopes do not
+        parse, of which nothing is stored or counted then.
         """
         kind = _SIGNALS[signal]
         extraction = kind.extract(

@@ -45,7 +45,9 @@ class Pipeline(Protocol):
         """Message classes it would rather have than the generated ones, of the same wire format."""
 
     def accept(self, signal: SignalName, message: Any, caller: Caller, size_bytes: int) -> "Future[Any]":
-        """Takes it; the future gives an Answer once all of it is committed, or fails with a RetryableError."""
+        """Takes it; the future gives an Answer once all of it is committed, or fails with a RetryableError.
+
+        Raises InvalidPayload for a message of :attr:`reads` that turns out to be broken."""
 
 
 class Door(Protocol):

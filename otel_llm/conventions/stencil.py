@@ -216,10 +216,10 @@ class Column:
         """What the targets are fed of values; None when one of them is out of the ordinary."""
         fed: list[Any] = []
         for _, read, gathered in self.targets:
-            values = _read_each(read, found)
-            if values is None:
+            each = _read_each(read, found)
+            if each is None:
                 return None
-            fed.append(values if gathered is None else Gathered(*gathered, values))
+            fed.append(each if gathered is None else Gathered(*gathered, each))
         return Values(pieces, fed, ())
 
     def read(self, encoded: bytes) -> Cell | None:
