@@ -1,6 +1,7 @@
 """A span that is taken apart by a layout is, field by field, the span that is read on its own, whatever its bytes are."""
 
 import random
+import struct
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -19,7 +20,7 @@ from otel_llm.conventions.extract import extract_spans
 from otel_llm.conventions.extraction import Extraction
 from otel_llm.conventions.frames import frames_of, scope_of
 from otel_llm.conventions.layout import Layout, Layouts, Part
-from otel_llm.conventions.wire import TraceRequest
+from otel_llm.conventions.wire import TraceRequest, read_pair, value_at
 from otel_llm.errors import InvalidPayload
 from otel_llm.otlp import varint
 from otel_llm.otlp.decode import decode_reporting
@@ -215,6 +216,25 @@ def test_integers_are_what_their_bytes_say(value: bytes) -> None:
         at = body.index(b"\x18" + long, len(body) // 2) + 1
         assert_same(body[:at] + each + body[at + len(each) :])
     assert laid_out() - before > SPANS
+
+
+@settings(max_examples=examples(20_000, 1_000), deadline=None)
+@given(
+    st.integers(0, 2**64 - 1).map(lambda number: b"\x18" + varint.varint(number))
+    | st.integers(0, 2**22).map(lambda number: b"\x18" + varint.varint(number))
+    | st.floats().map(lambda number: b"\x21" + struct.pack("<d", number))
+    | st.binary(max_size=9).map(lambda text: b"\x0a" + varint.length(len(text)) + text)
+    | st.binary(max_size=6).map(lambda rest: b"\x18" + rest)
+    | st.binary(max_size=12)
+)
+def test_a_value_that_is_read_in_place_is_that_of_the_runtime(value: bytes) -> None:
+    key = b"\x0a\x01k"
+    encoded_pair = key + b"\x12" + varint.length(len(value)) + value
+    found = value_at(encoded_pair, len(key))
+    if found is not None:
+        pair = read_pair(encoded_pair)
+        assert pair is not None
+        assert (pair[0], repr(pair[1])) == ("k", repr(found))
 
 
 def field(tag: int, content: bytes) -> bytes:
