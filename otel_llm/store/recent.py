@@ -283,14 +283,14 @@ class RecentSpans:
     ) -> None:
         """Takes in the database's answer for keys it was asked for."""
         newest = self._newest()
+        if found:
+            columns = dict(zip(SlimSpan._fields, map(list, zip(*found, strict=True)), strict=True))
+            newest.add(SpanBatch.of_columns(columns, len(found)))
         told = _Range(start_from, start_to)
         sharing = Counter((slim.project, slim.response_id) for slim in found if slim.is_call)
         newest.asked.update(dict.fromkeys(traces, told))
         # of a constant the database has told enough, not all
         newest.asked.update((key, told) for key in responses if sharing[key] <= MOST_SHARING)
-        if found:
-            columns = dict(zip(SlimSpan._fields, map(list, zip(*found, strict=True)), strict=True))
-            newest.add(SpanBatch.of_columns(columns, len(found)))
 
     def stored(self, keys: Iterable[TraceKey] | Iterable[ResponseKey], latest: int) -> None:
         """Takes in traces or response ids of which the database holds spans that start no later than ``latest``: it is asked
@@ -322,9 +322,10 @@ class RecentSpans:
         part = self._capacity / GENERATIONS
         # Answers for commits that failed hold no rows, but keys.
         if generations[-1].size >= part or len(generations[-1].asked) >= part:
-            generations.append(_Generation())
-            if len(generations) > GENERATIONS:
-                oldest = generations.popleft()
+            if len(generations) >= GENERATIONS:
+                oldest = generations[0]  # it leaves once its keys are in a filter, for which there may be no memory
                 for keys in (oldest.traces.all(), oldest.responses.all()):
                     self.stored(keys, oldest.latest)
+                generations.popleft()
+            generations.append(_Generation())
         return generations[-1]

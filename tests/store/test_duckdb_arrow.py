@@ -36,7 +36,8 @@ def test_what_was_lent_is_read_back(named: tuple[str, list[Any]]) -> None:
 @given(_columns, st.integers(0, 2), st.data())
 def test_buffers_that_do_not_fit_are_refused(named: tuple[str, list[Any]], which: int, data: st.DataObject) -> None:
     name, column = named
-    buffers = list(lend(name, Array(column, FIELD_ARROW[name])).buffers)
+    lent = lend(name, Array(column, FIELD_ARROW[name]))
+    buffers = list(lent.buffers)
     changed = data.draw(st.one_of(st.none(), st.binary(max_size=400)))
     if changed is not None and (had := buffers[which]) is not None and data.draw(st.booleans()):
         changed = (changed + bytes(had))[: len(had)]

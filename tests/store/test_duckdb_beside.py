@@ -5,6 +5,7 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+import duckdb
 import pytest
 import sqlalchemy as sa
 from hypothesis import given, settings
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 from otel_llm.errors import StoreUnavailable
 from otel_llm.spans import Rejection
 from otel_llm.store import schema
+from otel_llm.store.engines import duckdb as duckdb_engine
 from otel_llm.store.engines.base import Change
 from otel_llm.store.engines.duckdb import BESIDE_SPANS, DuckDBEngine
 from otel_llm.store.queries.reading import run
@@ -142,6 +144,37 @@ def test_each_statement_of_a_connection_without_transactions_sees_all(engine: Du
         for number in range(1, 4):
             commit(engine, span(span_id=number))
             assert connection.execute(FIGURES).one()[0] == number
+    with engine.sql.connect() as connection:
+        assert connection.execute(FIGURES).one()[0] == 3, "the view is not left behind"
+
+
+def test_who_adds_spans_up_cannot_commit(engine: DuckDBEngine) -> None:
+    commit(engine, span())
+    with pytest.raises(sa.exc.InvalidRequestError), engine.aggregates.begin() as connection:
+        assert connection.execute(FIGURES).one()[0] == 1
+        connection.execute(sa.delete(schema.rejections))
+    with engine.sql.begin() as connection:
+        assert connection.execute(FIGURES).one()[0] == 1
+
+
+@pytest.mark.parametrize("aggregates", [False, True])
+def test_a_transaction_that_was_not_shown_all_does_not_go_on_without(
+    engine: DuckDBEngine, monkeypatch: pytest.MonkeyPatch, aggregates: bool
+) -> None:
+    def fails(*_: object) -> None:
+        raise duckdb.OutOfMemoryException("no memory")
+
+    commit(engine, span())
+    with (engine.aggregates if aggregates else engine.sql).connect() as connection:
+        with monkeypatch.context() as patch:
+            patch.setattr(duckdb_engine._Beside if aggregates else duckdb_engine._Tables, "show" if aggregates else "write", fails)
+            with pytest.raises(StoreUnavailable):
+                connection.execute(FIGURES)
+        if aggregates:
+            with pytest.raises(sa.exc.PendingRollbackError):
+                connection.execute(FIGURES)
+            connection.rollback()
+        assert connection.execute(FIGURES).one()[0] == 1
 
 
 def test_pending_rejections_are_seen(engine: DuckDBEngine) -> None:
@@ -180,7 +213,6 @@ def test_a_reader_whose_connection_broke_is_told_so_and_the_next_one_sees_all(en
         engine._raw[connection.connection.driver_connection].close()
         with pytest.raises(StoreUnavailable):
             connection.execute(FIGURES)
-        connection.invalidate()
     assert counted(engine) == 1
 
 

@@ -8,6 +8,7 @@ import pytest
 from otel_llm.spans import SpanBatch
 from otel_llm.store.engines import duckdb as duckdb_engine
 from otel_llm.store.engines.duckdb import DuckDBEngine
+from otel_llm.store.key_filter import KeyFilter
 from otel_llm.store.recent import GENERATIONS, RecentSpans
 
 from .rows import SECOND, T0, batch, span
@@ -99,6 +100,38 @@ def test_a_key_that_left_memory_is_asked_for_and_a_new_one_is_not() -> None:
     assert recent.look(keys[-1], [], T0 - HOUR, T0 + HOUR).ask_traces == []
     strangers = [("default", (10**6 + number).to_bytes(16, "big")) for number in range(20_000)]
     assert len(recent.look(strangers, [], T0 - HOUR, T0 + HOUR).ask_traces) < 3
+
+
+def test_a_key_that_no_filter_had_room_for_stays_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(*_: object) -> None:
+        raise MemoryError
+
+    recent = RecentSpans(0, capacity=GENERATIONS)
+    first = calls(1)
+    for trace in range(1, GENERATIONS + 1):
+        recent.wrote(calls(trace))
+    asked = list(zip(first["project"], first["trace_id"], strict=True))
+    with monkeypatch.context() as patch:
+        patch.setattr(KeyFilter, "add", fails)
+        for _ in range(2):
+            with pytest.raises(MemoryError):
+                recent.learn([("default", b"else")], [], [], T0 - HOUR, T0 + HOUR)
+    assert recent.look(asked, [], T0 - HOUR, T0 + HOUR).spans == first.slim()
+    recent.wrote(calls(GENERATIONS + 1))
+    assert recent.look(asked, [], T0 - HOUR, T0 + HOUR).ask_traces == asked
+
+
+def test_an_answer_that_memory_could_not_take_is_asked_for_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(*_: object) -> None:
+        raise MemoryError
+
+    recent = RecentSpans(T0)
+    [slim] = calls(1).slim()
+    trace = (slim.project, slim.trace_id)
+    with monkeypatch.context() as patch, pytest.raises(MemoryError):
+        patch.setattr(SpanBatch, "of_columns", fails)
+        recent.learn([trace], [], [slim], T0 - HOUR, T0 + HOUR)
+    assert recent.look([trace], [], T0, T0).ask_traces == [trace]
 
 
 def test_rows_of_several_projects_are_told_apart() -> None:

@@ -213,6 +213,7 @@ class DuckDBEngine(Engine):
         sa.event.listen(sql, "before_cursor_execute", lambda connection, *_: self._show_pending(connection))
         sa.event.listen(sql, "before_cursor_execute", lambda *_: duckdb_probing.begin())
         sa.event.listen(sql, "after_cursor_execute", lambda *_: duckdb_probing.end())
+        sa.event.listen(sql, "commit", _refuse_of_aggregates)
         sa.event.listen(sql, "handle_error", self._reader_failed)
         sa.event.listen(sql, "checkin", lambda wrapper, _: self._beside[wrapper].hide() if wrapper in self._beside else None)
         return sql
@@ -237,23 +238,22 @@ class DuckDBEngine(Engine):
         options = connection.get_execution_options()
         if options.get(_SMALL_TABLES):
             return
-        if options.get("isolation_level") != "AUTOCOMMIT":
-            transaction = connection.get_transaction()
-            if transaction is not None and connection.info.get(_SHOWN) is transaction:
-                return  # what is settled now it would not see
-            connection.info[_SHOWN] = transaction
-        if self._journal.pending:
-            if options.get(_AGGREGATES) and self._show_beside(connection):
-                return
+        # Without transactions each statement is one, though SQLAlchemy counts one for all.
+        transaction = None if options.get("isolation_level") == "AUTOCOMMIT" else connection.get_transaction()
+        if transaction is not None and connection.info.get(_SHOWN) is transaction:
+            return  # what is settled now it would not see
+        beside = transaction is not None and options.get(_AGGREGATES)
+        if self._journal.pending and not (beside and self._show_beside(connection)):
             base = self._base
             self.settle()
             if self._base is not base:
                 connection.invalidate()
                 raise StoreUnavailable("the database was opened anew, and what was asked of the old one is lost: ask again")
+        connection.info[_SHOWN] = transaction
 
     def _show_beside(self, connection: sa.Connection) -> bool:
         """Shows what is pending to a transaction that begins, beside the table; False where it is better settled."""
-        if not connection.in_transaction() or self.journal.pending_spans < self._beside_spans:
+        if self.journal.pending_spans < self._beside_spans:
             return False
         pending = self._journal.pending_now()
         if any(entry.rejections for entry in pending):
@@ -264,6 +264,7 @@ class DuckDBEngine(Engine):
         except duckdb.Error as error:
             if _invalidates(error):
                 self._give_up()
+            connection.invalidate()  # its transaction began, and would see a part
             raise StoreUnavailable(f"what was committed last cannot be shown: {_first_line(error)}") from error
         return True
 
@@ -888,6 +889,12 @@ def _arrow_type(column: sa.Column[Any]) -> DataType:
 
 def _first_line(error: BaseException) -> str:
     return str(error).strip().splitlines()[0]
+
+
+def _refuse_of_aggregates(connection: sa.Connection) -> None:
+    """Before a commit of a reader: the view of what is pending would outlive the transaction it was made for."""
+    if connection.get_execution_options().get(_AGGREGATES):
+        raise sa.exc.InvalidRequestError("who adds spans up rolls back")
 
 
 class _GivenUp(StoreUnavailable):
