@@ -150,11 +150,24 @@ def test_each_statement_of_a_connection_without_transactions_sees_all(engine: Du
 
 def test_who_adds_spans_up_cannot_commit(engine: DuckDBEngine) -> None:
     commit(engine, span())
-    with pytest.raises(sa.exc.InvalidRequestError), engine.aggregates.begin() as connection:
+    with engine.aggregates.connect() as connection:
         assert connection.execute(FIGURES).one()[0] == 1
-        connection.execute(sa.delete(schema.rejections))
+        with pytest.raises(sa.exc.InvalidRequestError):
+            connection.commit()
     with engine.sql.begin() as connection:
         assert connection.execute(FIGURES).one()[0] == 1
+
+
+@pytest.mark.parametrize("aggregates", [False, True])
+def test_who_looks_at_what_is_settled_meanwhile_is_in_the_way_of_no_checkpoint(engine: DuckDBEngine, aggregates: bool) -> None:
+    commit(engine, span(trace=1))
+    with (engine.aggregates if aggregates else engine.sql).connect() as connection:
+        assert connection.execute(FIGURES).one()[0] == 1
+        commit(engine, span(trace=2))
+        engine.checkpoint()
+        assert connection.execute(FIGURES).one()[0] == 1
+    assert pending(engine) == 0
+    assert counted(engine) == 2
 
 
 @pytest.mark.parametrize("aggregates", [False, True])
@@ -167,7 +180,9 @@ def test_a_transaction_that_was_not_shown_all_does_not_go_on_without(
     commit(engine, span())
     with (engine.aggregates if aggregates else engine.sql).connect() as connection:
         with monkeypatch.context() as patch:
-            patch.setattr(duckdb_engine._Beside if aggregates else duckdb_engine._Tables, "show" if aggregates else "write", fails)
+            patch.setattr(
+                duckdb_engine._Beside if aggregates else duckdb_engine._Tables, "show" if aggregates else "write", fails
+            )
             with pytest.raises(StoreUnavailable):
                 connection.execute(FIGURES)
         if aggregates:

@@ -128,9 +128,10 @@ def test_an_answer_that_memory_could_not_take_is_asked_for_again(monkeypatch: py
     recent = RecentSpans(T0)
     [slim] = calls(1).slim()
     trace = (slim.project, slim.trace_id)
-    with monkeypatch.context() as patch, pytest.raises(MemoryError):
+    with monkeypatch.context() as patch:
         patch.setattr(SpanBatch, "of_columns", fails)
-        recent.learn([trace], [], [slim], T0 - HOUR, T0 + HOUR)
+        with pytest.raises(MemoryError):
+            recent.learn([trace], [], [slim], T0 - HOUR, T0 + HOUR)
     assert recent.look([trace], [], T0, T0).ask_traces == [trace]
 
 

@@ -894,6 +894,7 @@ def _first_line(error: BaseException) -> str:
 def _refuse_of_aggregates(connection: sa.Connection) -> None:
     """Before a commit of a reader: the view of what is pending would outlive the transaction it was made for."""
     if connection.get_execution_options().get(_AGGREGATES):
+        connection.invalidate()  # SQLAlchemy takes a commit that fails for the end of the transaction
         raise sa.exc.InvalidRequestError("who adds spans up rolls back")
 
 

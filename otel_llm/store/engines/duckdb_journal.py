@@ -232,7 +232,9 @@ class Journal:
                 log.info("found %d commits in the journal that were not in the database yet", len(pending))
             if rows and (not pending or pending[0].sequence > settled + 1):  # it is lost: its number must not be another's
                 settled, rows = settled + 1, 0
+                connection.begin()
                 self.mark(connection, Due(Change(), settled, rows))
+                connection.commit()
         self._hold([entry.after(rows) if entry.sequence == settled + 1 else entry for entry in pending])
         self._settled = settled
         self._sequence = max(self._sequence, settled, *(entry.sequence for entry in pending))
@@ -438,7 +440,12 @@ class Journal:
 
     def mark(self, connection: duckdb.DuckDBPyConnection, due: Due) -> None:
         """Stores, in the transaction that inserts what is due, that it was."""
-        connection.execute("UPDATE otel_llm_journal SET settled = $1, settled_rows = $2", [due.sequence, due.rows])
+        # Not an UPDATE: until the last reader from before it has gone, DuckDB makes no checkpoint.
+        connection.execute("DELETE FROM otel_llm_journal")
+        connection.execute(
+            "INSERT INTO otel_llm_journal (store, settled, settled_rows) VALUES ($1, $2, $3)",
+            [self._store, due.sequence, due.rows],
+        )
 
     def settled(self, due: Due) -> None:
         """That transaction was committed: the room in the file is free. A file that could not be written is made anew with the
