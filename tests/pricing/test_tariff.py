@@ -13,7 +13,7 @@ from .calls import call, ns, priced
 RATE = st.floats(0, 1_000) | st.sampled_from([0.0, 0.15, 0.6, 3.75])
 RATES = st.builds(Rates, *[RATE] * 7)
 THRESHOLDS = st.lists(st.integers(0, 300_000), max_size=3, unique=True).map(lambda found: [*sorted(found, reverse=True), -1])
-COUNT = st.none() | st.integers(0, 400_000) | st.integers(-5, 2**63 - 1)
+COUNT = st.none() | st.integers(0, 400_000) | st.integers(0, 2**63 - 1)
 COUNTS = st.tuples(*[COUNT] * 6)
 
 
