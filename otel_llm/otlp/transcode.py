@@ -9,6 +9,7 @@ descriptors: a value that does not fit its field costs only itself, an item that
 import base64
 import binascii
 import math
+import re
 import struct
 from collections.abc import Callable
 from functools import cache
@@ -255,17 +256,33 @@ def _attributes_field(spec: FieldDescriptor) -> Write:
     value_type = _message_type(_message_type(spec).fields_by_name["value"])
     known_attributes: dict[bytes, bytes] = {}
     """JSON text of attributes that were seen → their bytes in this field: most come again and again."""
+    beginnings: dict[bytes, _Beginning] = {}
+    """JSON text up to the value → how such attributes are written: the others have a new value of a known key."""
+
+    def remember(encoded: bytes, found: bytes) -> None:
+        if len(known_attributes) >= _MOST_KNOWN:
+            known_attributes.clear()
+        known_attributes[encoded] = found
 
     def written(encoded: bytes, damage: Damage, depth: int) -> bytes:
         """The bytes of an attribute that was left as JSON text; remembered when nothing of it was left out."""
+        begins, _, rest = encoded.partition(_VALUE_FOLLOWS)
+        beginning = beginnings.get(begins)
+        if beginning is not None and (found := _plain(tag, beginning, rest)) is not None:
+            if beginning.remembered < _MOST_OF_KEY:
+                beginning.remembered += 1
+                remember(encoded, found)
+            return found
         inner: list[bytes] = []
         before = damage.values.total()
-        write([msgspec.json.decode(encoded)], inner, damage, depth)
+        element = msgspec.json.decode(encoded)
+        write([element], inner, damage, depth)
         found = b"".join(inner)
         if len(encoded) <= _LONGEST_KNOWN and damage.values.total() == before:
-            if len(known_attributes) >= _MOST_KNOWN:
-                known_attributes.clear()
-            known_attributes[encoded] = found
+            remember(encoded, found)
+            beginning = _beginning_of(element)
+            if beginning is not None and _plain(tag, beginning, rest) == found and len(beginnings) < _MOST_KEYS:
+                beginnings[begins] = beginning
         return found
 
     def write(value: Any, out: list[bytes], damage: Damage, depth: int) -> None:
@@ -326,6 +343,58 @@ _MOST_KNOWN, _LONGEST_KNOWN = 16_384, 256
 _SHORT_TEXT = 120
 _TEXT_HEADS = tuple(bytes([size + 2, 0x0A, size]) for size in range(_SHORT_TEXT))
 """Length of an AnyValue that holds a text, the text's tag, the text's length."""
+
+
+_VALUE_FOLLOWS = b'Value":'
+"""What ends the names of plain values in JSON. Within a text the quote would be escaped."""
+_MOST_OF_KEY = 64
+"""Values of a key that are remembered: ids and counts are new each time and not worth a place."""
+
+
+class _Beginning:
+    """How attributes of one key and one kind of value are written."""
+
+    __slots__ = ("head", "head_size", "kind", "remembered")
+
+    def __init__(self, kind: str, head: bytes, head_size: int) -> None:
+        """``head`` are the bytes of the KeyValue up to its value's length, ``head_size`` is their number."""
+        self.kind = kind
+        self.head = head
+        self.head_size = head_size
+        self.remembered = 0
+        """Values that are remembered."""
+
+
+_PLAIN_TEXT = {
+    "stringValue": re.compile(rb'"([ !#-\[\]-~]{0,%d})"' % (_SHORT_TEXT - 1)),
+    "intValue": re.compile(rb'"?(0|[1-9][0-9]{0,17})"?'),
+    "doubleValue": re.compile(rb"(-?(?:0|[1-9][0-9]{0,14})\.[0-9]{1,17})"),
+}
+"""JSON of a value that needs no more than its bytes: printable ASCII without an escape, or a number as most are written."""
+
+
+def _beginning_of(element: Any) -> _Beginning | None:
+    """How attributes like this one are written; None for one that has more than a key and a plain value."""
+    try:
+        ((kind, _),) = element["value"].items() if len(element) == 2 else _IRREGULAR
+        return _Beginning(kind, *_KEYS[element["key"]]) if kind in _PLAIN_TEXT else None
+    except (KeyError, TypeError, ValueError, AttributeError):
+        return None
+
+
+def _plain(tag: bytes, beginning: _Beginning, rest: bytes) -> bytes | None:
+    """The bytes of an attribute whose JSON begins in a known way, from what follows; None when that is not plain."""
+    if rest[-2:] != b"}}":
+        return None
+    found = _PLAIN_TEXT[beginning.kind].fullmatch(rest[:-2].strip())
+    if found is None:
+        return None
+    text = found[1]
+    if beginning.kind == "stringValue":
+        size = len(text)
+        return tag + SHORT[beginning.head_size + size + 3] + beginning.head + _TEXT_HEADS[size] + text
+    raw = b"\x18" + length(int(text)) if beginning.kind == "intValue" else b"\x21" + _DOUBLE(float(text))
+    return tag + length(beginning.head_size + 1 + len(raw)) + beginning.head + length(len(raw)) + raw
 
 
 def _remember_key(element: Any) -> None:

@@ -388,3 +388,82 @@ def test_attributes_seen_before_are_read_as_ever(attributes):
     for decoded in (first, second):
         assert decoded.message.resource_spans[0].scope_spans[0].spans[0] == span
         assert decoded.damage.values == other.damage.values
+
+
+VALUES = {
+    "stringValue": [
+        '"plain"',
+        '""',
+        '"a b~!#[]"',
+        r'"a\"b"',
+        r'"\u0041"',
+        '"é"',
+        r'"\ud800"',
+        '"%s"' % ("x" * 119),
+        '"%s"' % ("x" * 120),
+        "7",
+        "null",
+    ],
+    "intValue": [
+        "0",
+        "7",
+        "127",
+        "128",
+        '"300"',
+        str(10**17),
+        str(2**63 - 1),
+        str(2**63),
+        f'"{2**63 - 1}"',
+        "-1",
+        "1.0",
+        "1.5",
+        '"007"',
+        '""',
+        '"x"',
+        "true",
+    ],
+    "doubleValue": [
+        "0.5",
+        "-0.0",
+        "1.0",
+        "5",
+        "1e5",
+        "1.5e300",
+        "0.1234567890123456789",
+        f"{2**60}.5",
+        "123456789012345.25",
+        '"NaN"',
+        '"2.5"',
+        "null",
+    ],
+}
+SPELLINGS = [
+    '{"key": "%s", "value": {"%s": %s}}',
+    '{"key":"%s","value":{"%s":%s}}',
+    '{"key": "%s", "value": {"%s": %s } }',
+    '{"key": "%s", "value": {"%s": %s}, "unknown": {"deep": {}}}',
+    '{"key": "%s", "value": {"%s": %s, "boolValue": {}}}',
+    '{"key": "%s", "unknown": "\\"Value\\":", "value": {"%s": %s}}',
+    '{"key": "%s", "key": "twice", "value": {"%s": %s}}',
+]
+
+
+def _attributes(written: list[str], lazily: bool) -> Any:
+    """What is read of attributes written as JSON, and what is left out; lazily as most requests are, or as a mended one."""
+    span = f'{{"traceId": "{TRACE_ID}", "attributes": [{",".join(written)}]}}'
+    spans = span if lazily else f"{span}, null"
+    body = f'{{"resourceSpans": [{{"scopeSpans": [{{"spans": [{spans}]}}]}}]}}'
+    decoded = decode_reporting("traces", body.encode(), "json")
+    return decoded.message.resource_spans[0].scope_spans[0].spans[0].SerializeToString(), decoded.damage.values
+
+
+@pytest.mark.parametrize("spelling", SPELLINGS)
+@pytest.mark.parametrize("kind", VALUES)
+def test_a_new_value_of_a_known_key_is_read_as_the_first_one_was(kind: str, spelling: str) -> None:
+    for number, value in enumerate(VALUES[kind]):
+        for first in VALUES[kind]:
+            key = f"of {kind} {number}"
+            _attributes([spelling % (key, kind, first)], lazily=True)
+            assert _attributes([spelling % (key, kind, value)], lazily=True) == _attributes(
+                [spelling % (key, kind, value)], lazily=False
+            )
