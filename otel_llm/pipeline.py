@@ -138,7 +138,7 @@ class Pipeline:
         if damage:
             self._accounting.record(signal, project, rejected=damage.rejected, values=damage.values)
             refused += damage.rejected.total()
-            message = ". ".join(part for part in (damage.message(_NOUNS[signal]), message) if part)
+            message = damage.before(message, _NOUNS[signal])
         return Answer(refused, message)
 
 

@@ -169,7 +169,7 @@ class Ingest:
             answer: Answer = outcome.result()
             if damage:
                 self.accounting.record(kind.counted_as, project, rejected=damage.rejected, values=damage.values)
-            text = ". ".join(part for part in (damage.message(kind.noun), answer.message) if part) if damage else answer.message
+            text = damage.before(answer.message, kind.noun)
             response = kind.answer(damage.rejected.total() + answer.rejected, text[:_MESSAGE_LIMIT])
         except Exception as error:  # a future drops what its callbacks raise, and this request would wait for ever
             answered.set_exception(error)

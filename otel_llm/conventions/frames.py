@@ -2,10 +2,10 @@
 
 from typing import Final, NamedTuple
 
+from otel_llm.conventions.wire import ONE_BYTE
 from otel_llm.otlp import varint
 
 _SCOPE_TAG, _SPANS_TAG, _SCHEMA_TAG = 0x0A, 0x12, 0x1A  # ScopeSpans.scope, spans and schema_url
-_ONE_BYTE = 0x80  # lengths below this take one byte
 
 HEAD_BYTES: Final = 3
 MAX_SIZES: Final = 4096
@@ -37,9 +37,9 @@ class _Sizes(dict[bytes, int]):
     def __missing__(self, head: bytes) -> int:
         if len(head) < HEAD_BYTES or head[0] != _SPANS_TAG:
             return 0
-        if head[1] < _ONE_BYTE:
+        if head[1] < ONE_BYTE:
             size = 2 + head[1]
-        elif head[2] < _ONE_BYTE:
+        elif head[2] < ONE_BYTE:
             size = 3 + (head[1] & 0x7F | head[2] << 7)
         else:
             return 0
@@ -51,15 +51,22 @@ class _Sizes(dict[bytes, int]):
 SIZES: Final = _Sizes()
 
 
+def _content(scope_spans: bytes, at: int) -> tuple[int, int] | None:
+    """Where the content of a field begins and ends whose tag is at a place; None when its length cannot be read."""
+    try:
+        size, begin = varint.read(scope_spans, at + 1)
+    except (IndexError, OverflowError):
+        return None
+    return begin, begin + size
+
+
 def scope_of(scope_spans: bytes) -> tuple[bytes, int]:
     """The encoded scope of a ScopeSpans that begins with it, and where its spans begin; empty and 0 for all others."""
-    if scope_spans[:1] != b"\x0a":
+    content = _content(scope_spans, 0) if scope_spans and scope_spans[0] == _SCOPE_TAG else None
+    if content is None:
         return b"", 0
-    try:
-        size, at = varint.read(scope_spans, 1)
-    except (IndexError, OverflowError):
-        return b"", 0
-    return scope_spans[at : at + size], at + size
+    begin, end = content
+    return scope_spans[begin:end], end
 
 
 def frames_of(scope_spans: bytes, at: int) -> Frames | None:
@@ -75,11 +82,10 @@ def frames_of(scope_spans: bytes, at: int) -> Frames | None:
         if not size:
             if head[0] != _SPANS_TAG:
                 break
-            try:
-                size, content = varint.read(scope_spans, at + 1)
-            except (IndexError, OverflowError):
+            content = _content(scope_spans, at)
+            if content is None:
                 return None
-            size += content - at
+            size = content[1] - at
         starts.append(at)
         heads.append(head)
         at += size
@@ -89,10 +95,5 @@ def frames_of(scope_spans: bytes, at: int) -> Frames | None:
 
 def _is_schema(scope_spans: bytes, at: int) -> bool:
     """True when all that follows is a schema URL."""
-    if scope_spans[at] != _SCHEMA_TAG:
-        return False
-    try:
-        size, content = varint.read(scope_spans, at + 1)
-    except (IndexError, OverflowError):
-        return False
-    return content + size == len(scope_spans)
+    content = _content(scope_spans, at) if scope_spans[at] == _SCHEMA_TAG else None
+    return content is not None and content[1] == len(scope_spans)

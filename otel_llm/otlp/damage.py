@@ -46,5 +46,9 @@ class Damage:
             parts.append(f"{total} value{'s' if total > 1 else ''} could not be read: {self._list(self.values)}")
         return ". ".join(parts)
 
+    def before(self, message: str, noun: str) -> str:
+        """Its sentence, and a message about the rest behind it; either may be empty."""
+        return ". ".join(part for part in (self.message(noun), message) if part)
+
     def _list(self, counts: Counter[str]) -> str:
         return "; ".join(f"{self.sentences[reason]} ({reason}, {count})" for reason, count in counts.items())

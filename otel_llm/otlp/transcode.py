@@ -308,7 +308,7 @@ def _attributes_field(spec: FieldDescriptor) -> Write:
                     raw = plain.encode(errors="replace")
                     size = len(raw)
                     if size < _SHORT_TEXT:
-                        out += (tag, SHORT[head_size + size + 3], head, _TEXT_HEADS[size], raw)
+                        out.append(_short_text(tag, head, head_size, raw))
                         continue
                     raw = b"\x0a" + length(size) + raw
                 elif kind in _PLAIN_VALUES:
@@ -322,10 +322,22 @@ def _attributes_field(spec: FieldDescriptor) -> Write:
                 _remember_key(element)
                 write_all([element], out, damage, depth)
                 continue
-            value_size = length(len(raw))
-            out += (tag, length(head_size + len(value_size) + len(raw)), head, value_size, raw)
+            out.append(_attribute(tag, head, head_size, raw))
 
     return write
+
+
+def _short_text(tag: bytes, head: bytes, head_size: int, text: bytes) -> bytes:
+    """An attribute that is a text of less than ``_SHORT_TEXT`` bytes. ``head`` are the bytes of the KeyValue up to its value's
+    length, ``head_size`` is their number."""
+    size = len(text)
+    return tag + SHORT[head_size + size + 3] + head + _TEXT_HEADS[size] + text
+
+
+def _attribute(tag: bytes, head: bytes, head_size: int, value: bytes) -> bytes:
+    """An attribute with any encoded AnyValue."""
+    size = length(len(value))
+    return tag + length(head_size + len(size) + len(value)) + head + size + value
 
 
 _PLAIN_VALUES: dict[str, tuple[bytes, Callable[[Any], bytes]]] = {
@@ -391,10 +403,10 @@ def _plain(tag: bytes, beginning: _Beginning, rest: bytes) -> bytes | None:
         return None
     text = found[1]
     if beginning.kind == "stringValue":
-        size = len(text)
-        return tag + SHORT[beginning.head_size + size + 3] + beginning.head + _TEXT_HEADS[size] + text
-    raw = b"\x18" + length(int(text)) if beginning.kind == "intValue" else b"\x21" + _DOUBLE(float(text))
-    return tag + length(beginning.head_size + 1 + len(raw)) + beginning.head + length(len(raw)) + raw
+        return _short_text(tag, beginning.head, beginning.head_size, text)
+    value_tag, scalar = _PLAIN_VALUES[beginning.kind]
+    number = int(text) if beginning.kind == "intValue" else float(text)
+    return _attribute(tag, beginning.head, beginning.head_size, value_tag + scalar(number))
 
 
 def _remember_key(element: Any) -> None:

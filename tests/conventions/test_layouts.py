@@ -4,7 +4,7 @@ import random
 import struct
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -31,20 +31,7 @@ from tests.effort import examples
 SPANS = 48
 GIVEN: dict[str, Any] = {"project": "p", "key_id": None, "now_ns": NOW_NS, "content": ContentPolicy()}
 
-
-@pytest.fixture(autouse=True, scope="module")
-def early_patterns() -> Iterator[None]:
-    """A shape gets a pattern after a few spans."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(stencil, "PATTERN_AFTER", 8)
-        patch.setattr(extraction_module, "_bases", extraction_module._Bases())
-        yield
-
-
-@pytest.fixture
-def anew(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing is known of the spans."""
-    monkeypatch.setattr(extraction_module, "_bases", extraction_module._Bases())
+pytestmark = pytest.mark.usefixtures("early_patterns")
 
 
 def calls(seed: int, spans: int = SPANS, **more: Any) -> list[Span]:

@@ -11,7 +11,6 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsSer
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from otel_llm.conventions import extract as extraction_module
 from otel_llm.conventions import stencil
 from otel_llm.conventions.anyvalue import key_values
 from otel_llm.conventions.content import ContentPolicy
@@ -68,9 +67,8 @@ def test_every_message_class_and_json_give_the_same_row() -> None:
     assert len(found) == 1
 
 
-def test_stencils_and_patterns_of_the_clean_keys_leave_such_spans_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_stencils_and_patterns_of_the_clean_keys_leave_such_spans_alone(anew: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stencil, "PATTERN_AFTER", 8)
-    monkeypatch.setattr(extraction_module, "_bases", extraction_module._Bases())
     given: dict[str, Any] = {"project": "p", "key_id": "k", "now_ns": NOW_NS, "content": ContentPolicy()}
 
     def message(orders_of_the_odd: list[dict[str, Any]]) -> ExportTraceServiceRequest:

@@ -3,7 +3,6 @@
 import random
 import sys
 import threading
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -44,14 +43,7 @@ ODD_TEXTS = [
 ]
 ODD_NUMBERS = [0, 1, 127, 128, 16_383, 16_384, -1, 2**62, 2**63 - 1]
 
-
-@pytest.fixture(autouse=True, scope="module")
-def early_patterns() -> Iterator[None]:
-    """A shape gets a pattern after a few spans: requests are read by stencils at first, by patterns then."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(stencil, "PATTERN_AFTER", 8)
-        patch.setattr(extraction_module, "_bases", extraction_module._Bases())
-        yield
+pytestmark = pytest.mark.usefixtures("early_patterns")
 
 
 def both(message: Any, policy: ContentPolicy) -> tuple[Extraction, Extraction]:
@@ -237,9 +229,8 @@ def test_what_is_remembered_is_bounded() -> None:
     assert len(extraction_module._bases) <= extraction_module.MAX_RESOURCES
 
 
-def test_long_values_are_not_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_long_values_are_not_remembered(anew: None, monkeypatch: pytest.MonkeyPatch) -> None:
     limit = 1 << 20
-    monkeypatch.setattr(extraction_module, "_bases", extraction_module._Bases())
     monkeypatch.setattr(stencil, "MAX_BYTES", limit)
     chance = random.Random(4)
     for operation in ("chat", "text_completion"):

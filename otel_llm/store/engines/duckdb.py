@@ -188,8 +188,7 @@ class DuckDBEngine(Engine):
     def _attach(self, base: duckdb.DuckDBPyConnection) -> None:
         """Attaches the file anew, under its own name, in the format that we want: connecting has no option for it. The instance
         stays the one that DuckDB knows by the path, so that others in this process share it."""
-        (name,) = base.execute("SELECT current_database()").fetchone() or ("",)
-        name, path = '"' + name.replace('"', '""') + '"', self.path.replace("'", "''")
+        name, path = _database_of(base), self.path.replace("'", "''")
         base.execute("ATTACH ':memory:' AS otel_llm_meanwhile; USE otel_llm_meanwhile")
         base.execute(f"DETACH {name}")
         try:
@@ -695,12 +694,10 @@ class _Beside:
         self._inlet = _Inlet("pending_spans")
         self._inlet.table = arrays.table([])
         connection.register(self._inlet.name, self._inlet)
-        (database,) = connection.execute("SELECT current_database()").fetchone() or ("",)
-        table = '"' + database.replace('"', '""') + '".main.spans'
         # Of a sample, even of all, DuckDB asks for no rows in particular. Of a scan it does, through pyarrow where that is
         # installed, which does not know every filter that a join makes.
         all_pending = f"FROM {self._inlet.name} TABLESAMPLE SYSTEM (100 PERCENT)"
-        both = f"FROM {table} UNION ALL BY NAME {all_pending}"
+        both = f"FROM {_database_of(connection)}.main.spans UNION ALL BY NAME {all_pending}"
         self._view = f"CREATE OR REPLACE TEMP VIEW spans AS {both}"
 
     def show(self, pending: Sequence[Pending]) -> None:
@@ -885,6 +882,12 @@ def _arrow_type(column: sa.Column[Any]) -> DataType:
     if isinstance(column.type, sa.LargeBinary):
         return ARROW["bytes"]
     return ARROW["int"] if isinstance(column.type, sa.BigInteger) else ARROW["text"]
+
+
+def _database_of(connection: duckdb.DuckDBPyConnection) -> str:
+    """The name of a connection's database, quoted."""
+    (name,) = connection.execute("SELECT current_database()").fetchone() or ("",)
+    return '"' + str(name).replace('"', '""') + '"'
 
 
 def _first_line(error: BaseException) -> str:
