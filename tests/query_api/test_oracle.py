@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 
 from otel_llm.spans import Finding
+from otel_llm.store.queries import daily_observations
+from otel_llm.store.queries.daily_observations import TRACES_AT_ONCE
 from tests.effort import examples
 from tests.engines import ENGINES, url_of
 
@@ -223,6 +225,16 @@ LANGFUSE: list[tuple[dict[str, Any], dict[str, Any]]] = [
     ({"environment": "Production"}, {"environments": ["Production"]}),
     ({"fromTimestamp": iso(MID)}, {"first": MID}),
     ({"toTimestamp": iso(MID)}, {"end": MID}),
+    ({"fromTimestamp": iso(MID - DAY), "toTimestamp": iso(MID)}, {"first": MID - DAY, "end": MID}),
+    ({"fromTimestamp": iso(MID), "toTimestamp": iso(MID + 3_600 * SECOND)}, {"first": MID, "end": MID + 3_600 * SECOND}),
+    (
+        {"fromTimestamp": iso(FIRST + DAY), "toTimestamp": iso(FIRST + DAYS * DAY)},
+        {"first": FIRST + DAY, "end": FIRST + DAYS * DAY},
+    ),
+    (
+        {"fromTimestamp": iso(MID - DAY), "toTimestamp": iso(MID), "traceName": "run"},
+        {"first": MID - DAY, "end": MID, "name": "run"},
+    ),
     (
         {"fromTimestamp": iso(FIRST + DAY), "toTimestamp": iso(MID), "environment": "default", "userId": "ann"},
         {"first": FIRST + DAY, "end": MID, "environments": ["default"], "user": "ann"},
@@ -230,8 +242,16 @@ LANGFUSE: list[tuple[dict[str, Any], dict[str, Any]]] = [
 ]
 
 
+@pytest.mark.parametrize("traces_at_once", [TRACES_AT_ONCE, 60])
 @pytest.mark.parametrize(("parameters", "filters"), LANGFUSE)
-def test_langfuse_daily(seeded_world: World, parameters: dict[str, Any], filters: dict[str, Any]) -> None:
+def test_langfuse_daily(
+    seeded_world: World,
+    monkeypatch: pytest.MonkeyPatch,
+    parameters: dict[str, Any],
+    filters: dict[str, Any],
+    traces_at_once: int,
+) -> None:
+    monkeypatch.setattr(daily_observations, "TRACES_AT_ONCE", traces_at_once)
     server, oracle = seeded_world
     expected = oracle.daily(**filters)
     response = server.client.get("/api/public/metrics/daily", query_string={**parameters, "limit": 100})

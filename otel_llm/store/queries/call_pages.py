@@ -121,8 +121,7 @@ def _inherited(reader: Reader, project: str, rows: Sequence[sa.Row[Any]]) -> dic
     asked = {bytes(row.trace_id) for row in rows if None in (row.user_id, row.session_id, row.agent_name)}
     found: dict[bytes, dict[str, str | None]] = {}
     for some in _batches(sorted(asked)):
-        named = sa.select(SPAN.trace_id).where(SPAN.trace_id.in_(some))
-        values = trace_values.inherited(reader.functions, project, _INHERITED, [named])
+        values = trace_values.inherited(reader.functions, project, _INHERITED, [some])
         for row in reader.rows(sa.select(values)):
             found[bytes(row.of_trace)] = {name: getattr(row, f"trace_{name}") for name in _INHERITED}
     return found
@@ -133,7 +132,7 @@ def _nearest_agents(reader: Reader, project: str, rows: Sequence[sa.Row[Any]]) -
     asked = {bytes(row.trace_id) for row in rows if row.agent_name is None}
     found: dict[tuple[bytes, bytes], str] = {}
     for some in _batches(sorted(asked)):
-        nearest = agent_spans.nearest_agents(project, [sa.select(SPAN.trace_id).where(SPAN.trace_id.in_(some))])
+        nearest = agent_spans.nearest_agents(project, [some])
         for row in reader.rows(sa.select(nearest)):
             found[bytes(row.of_trace), bytes(row.of_span)] = str(row.nearest_agent)
     return found

@@ -15,7 +15,7 @@ from otel_llm.store.engines.base import Functions
 from otel_llm.store.queries import agent_spans, call, trace_values
 from otel_llm.store.queries.call import SPAN, Column, Columns
 from otel_llm.store.queries.reading import AnySelect, Reader
-from otel_llm.store.queries.window import Window
+from otel_llm.store.queries.window import MAX_NS, MIN_NS, Window
 
 Inheritable = Literal["user_id", "session_id", "trace_name", "agent_name"]
 Placed = Literal["start", "end"]
@@ -193,10 +193,13 @@ def holds_most(reader: Reader, window: Window) -> bool:
     """True when at least half of the time that the store covers lies in the window, where that is known without reading."""
     if not reader.capabilities.columnar:
         return False
-    first, last = reader.row(sa.select(sa.func.min(SPAN.start_ns), sa.func.max(SPAN.start_ns)))
-    if first is None or last is None:
+    # The first and the last row are found where they are; for a minimum all would be read.
+    starts = sa.select(SPAN.start_ns).limit(1)
+    found = [row[0] for order in (SPAN.start_ns.asc(), SPAN.start_ns.desc()) for row in reader.rows(starts.order_by(order))]
+    if not found:
         return False
-    return 2 * (min(int(last), window.last_ns) - max(int(first), window.first_ns)) >= int(last) - int(first)
+    first, last = map(int, found)
+    return 2 * (min(last, window.last_ns) - max(first, window.first_ns)) >= last - first
 
 
 def _wanted(filters: CallFilter) -> dict[Inheritable, Collection[str]]:
@@ -217,10 +220,18 @@ def population(of: Columns, project: str, window: Window, by: Placed) -> list[Co
     """Counted calls of the project in the window."""
     conditions = [of.project == project, call.counted(of)]
     if by == "start":
-        conditions += [of.start_ns >= window.first_ns, of.start_ns <= window.last_ns]
-    else:
-        # A span starts no later than it ends: the third condition follows, and lets the store skip what is newer.
-        conditions += [of.end_ns >= window.first_ns, of.end_ns <= window.last_ns, of.start_ns <= window.last_ns]
+        return conditions + within(of.start_ns, window)
+    # A span starts no later than it ends: the last condition follows, and lets the store skip what is newer.
+    return conditions + within(of.end_ns, window) + within(of.start_ns, Window(last_ns=window.last_ns))
+
+
+def within(time_ns: Column, window: Window) -> list[Column]:
+    """The time lies in the window. An open end asks for nothing: a store by columns would read all times to find them in it."""
+    conditions: list[Column] = []
+    if window.first_ns > MIN_NS:
+        conditions.append(time_ns >= window.first_ns)
+    if window.last_ns < MAX_NS:
+        conditions.append(time_ns <= window.last_ns)
     return conditions
 
 

@@ -4,9 +4,10 @@ Every span is an observation on the UTC day of its own start; filters ask the tr
 start. Tokens and cost are those of counted calls; every other observation contributes zeros.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
@@ -15,12 +16,15 @@ from otel_llm.store import schema
 from otel_llm.store.engines.base import Functions
 from otel_llm.store.queries import call
 from otel_llm.store.queries.call import SPAN, Column, Columns
-from otel_llm.store.queries.calls import equals, holds_most, storable
-from otel_llm.store.queries.reading import AnyRow, AnySelect, Reader
+from otel_llm.store.queries.calls import equals, holds_most, storable, within
+from otel_llm.store.queries.reading import AnyRow, Reader
 from otel_llm.store.queries.trace_values import TraceIds, precedence, traces_with
-from otel_llm.store.queries.window import EVER, MAX_NS, MIN_NS, Window
+from otel_llm.store.queries.window import EVER, MAX_NS, MIN_NS, NS_PER_S, Window
 
 DEFAULT_ENVIRONMENT = "default"
+TRACES_AT_ONCE = 25_000
+"""Traces whose observations are counted in one statement, unless more begin on one day. To tell the traces of all days and
+models apart at once takes DuckDB twice as long, and ten times the memory."""
 Condition = Callable[[Columns], Column]
 
 
@@ -75,14 +79,24 @@ class Day(NamedTuple):
 
 def daily_observations(reader: Reader, project: str, filters: TraceFilter) -> list[Day]:
     """Every day with observations, newest first; its models by total tokens descending, then name, None last."""
-    begun_on: dict[int, int] = {}
+    begun = _begun(reader, project, filters.window, _candidates(project, filters, EVER))
+    traces = _traces(reader.functions, project, filters, begun)
+    observations = _observations(reader.functions, project, filters)
+    beginnings = _beginnings(reader.functions, traces)
+    days: dict[int, int] = {}
+    if filters.only_window:
+        days.update((int(row.day_start), int(row.trace_count)) for row in reader.rows(beginnings))
+        counted = [observations.where(*begun.during(SPAN, part)) for part in _parts(begun.starts, days)]
+    else:  # the traces that pass are found once
+        passing = (*begun.during(SPAN, begun.starts), SPAN.trace_id.in_(sa.select(traces.c.of_trace)))
+        counted = [sa.select(sa.union_all(observations.where(*passing), beginnings).subquery("days"))]
     models: dict[int, list[ModelDay]] = {}
-    for row in reader.rows(_statement(reader, project, filters)):
+    for row in (row for statement in counted for row in reader.rows(statement)):
         if row.observation_count:
             models.setdefault(int(row.day_start), []).append(_model_day(row))
         else:
-            begun_on[int(row.day_start)] = int(row.trace_count)
-    return [Day(day, begun_on.get(day, 0), sorted(models[day], key=_rank)) for day in sorted(models, reverse=True)]
+            days[int(row.day_start)] = int(row.trace_count)
+    return [Day(day, days.get(day, 0), sorted(models[day], key=_rank)) for day in sorted(models, reverse=True)]
 
 
 def _rank(row: ModelDay) -> tuple[bool, int, str]:
@@ -97,87 +111,109 @@ def _environment(of: Columns) -> Column:
     return sa.func.coalesce(of.environment, DEFAULT_ENVIRONMENT)
 
 
-class _Borders(NamedTuple):
-    """Traces with spans on both sides of an end of the window; None where the store has nothing on the far side."""
+class _Begun(NamedTuple):
+    """The spans of the traces that began in a window, of those in all of ``among``."""
 
-    early: sa.CTE | None
-    """These began before the window, so they are not in it."""
-    late: sa.CTE | None
-    """These went on behind it, with all that they are judged by and show."""
+    project: str
+    window: Window
+    reach: Window
+    """Holds all spans of the traces that have one in the window."""
+    among: Sequence[TraceIds]
 
-    def within(self, of: Columns, window: Window) -> list[Column]:
-        """Spans of the traces that began in the window."""
-        conditions: list[Column] = []
-        if window.first_ns > MIN_NS:
-            conditions.append(of.start_ns >= window.first_ns)
-        if self.early is not None:
-            conditions.append(of.trace_id.not_in(sa.select(self.early.c.of_trace)))
-        if window.last_ns < MAX_NS:
-            goes_on = [] if self.late is None else [of.trace_id.in_(sa.select(self.late.c.of_trace))]
-            conditions.append(sa.or_(of.start_ns <= window.last_ns, *goes_on))
+    @property
+    def starts(self) -> Window:
+        """When those spans start."""
+        return Window(self.window.first_ns, self.reach.last_ns)
+
+    def during(self, of: Columns, part: Window) -> list[Column]:
+        """Those that start in a part of that time."""
+        conditions = within(of.start_ns, part)
+        if self.reach.first_ns < self.window.first_ns:
+            early = Window(self.reach.first_ns, self.window.first_ns - 1)
+            conditions.append(of.trace_id.not_in(self._crossing(part, early)))
+        if part.last_ns > self.window.last_ns:
+            late = Window(self.window.last_ns + 1, part.last_ns)
+            goes_on = of.trace_id.in_(self._crossing(self.window, late))
+            conditions.append(sa.or_(of.start_ns <= self.window.last_ns, goes_on))
         return conditions
 
+    def _crossing(self, one: Window, other: Window) -> sa.Select[Any]:
+        few, many = sorted((one, other), key=lambda side: side.last_ns - side.first_ns)
+        return _crossing(self.project, few, many, self.among)
 
-def _borders(reader: Reader, project: str, window: Window, among: Sequence[TraceIds]) -> _Borders:
-    """Most windows reach one end of the store or both, which saves asking what their traces did beyond it. Only traces that
-    are in all of ``among`` matter: where a trace is looked up by its key the others are spared that, and where columns are
-    read, naming them once more costs more than it saves."""
+
+def _traces_during(project: str, window: Window, among: Sequence[TraceIds]) -> sa.Select[Any]:
+    return traces_with(project, lambda of: sa.and_(*within(of.start_ns, window), *(of.trace_id.in_(ids) for ids in among)))
+
+
+def _crossing(project: str, few: Window, many: Window, among: Sequence[TraceIds]) -> sa.Select[Any]:
+    """Traces with spans in both windows: those of the one with fewer spans are remembered, the other one is looked through."""
+    return _traces_during(project, many, [_traces_during(project, few, among)])
+
+
+def _begun(reader: Reader, project: str, window: Window, among: Sequence[TraceIds]) -> _Begun:
+    """The spans, after a look at how far the traces in the window reach beyond it, so that no more of the store is read. Most
+    windows reach one end of the store or both, which saves that. Only traces that are in all of ``among`` matter: where a trace
+    is looked up by its key the others are spared that, and where columns are read, naming them once more costs more than it
+    saves."""
     if reader.capabilities.columnar:
         among = ()
-    mostly_inside = holds_most(reader, window)
-
-    def inside(of: Columns) -> Column:
-        return sa.and_(of.start_ns >= window.first_ns, of.start_ns <= window.last_ns)
-
-    def crossing(name: str, outside: Condition) -> sa.CTE | None:
-        if not reader.any(traces_with(project, outside)):
-            return None
-        # The side with fewer spans is remembered, the other one is looked through.
-        few, many = (outside, inside) if mostly_inside else (inside, outside)
-        remembered = traces_with(project, lambda of: sa.and_(few(of), *(of.trace_id.in_(traces) for traces in among)))
-        both = traces_with(project, lambda of: sa.and_(many(of), of.trace_id.in_(remembered)))
-        return both.with_only_columns(both.selected_columns.trace_id.label("of_trace")).cte(name)
-
-    return _Borders(
-        crossing("early", lambda of: of.start_ns < window.first_ns) if window.first_ns > MIN_NS else None,
-        crossing("late", lambda of: of.start_ns > window.last_ns) if window.last_ns < MAX_NS else None,
-    )
-
-
-def _statement(reader: Reader, project: str, filters: TraceFilter) -> AnySelect:
-    """A row for each day and model, and a row without observations for each day on which traces begin."""
-    functions = reader.functions
-    candidates = _candidates(project, filters)
-    borders = _borders(reader, project, filters.window, candidates)
-    traces = _traces(functions, project, filters, borders, candidates)
-    observations = _observations(functions, project, filters).where(*borders.within(SPAN, filters.window))
-    if not filters.only_window:
-        observations = observations.where(SPAN.trace_id.in_(sa.select(traces.c.of_trace)))
-    begun = functions.bucket(traces.c.trace_start, "day").label("day_start")
-    nothing = [sa.null()] * 4
-    beginnings = sa.select(begun, sa.null(), sa.literal_column("0"), sa.func.count(), *nothing).group_by(sa.literal_column("1"))
-    return sa.select(sa.union_all(observations, beginnings).subquery("days"))
+    first_ns, last_ns = window
+    sides: list[Window] = []
+    if window.first_ns > MIN_NS:
+        sides.append(Window(last_ns=window.first_ns - 1))
+    if window.last_ns < MAX_NS:
+        sides.append(Window(first_ns=window.last_ns + 1))
+    sides = [side for side in sides if reader.any(_traces_during(project, side, ()))]
+    mostly_inside = bool(sides) and holds_most(reader, window)
+    for side in sides:
+        inside = _traces_during(project, window, among)
+        traces = _crossing(project, side, window, among) if mostly_inside else inside
+        beyond = sa.select(sa.func.min(SPAN.start_ns), sa.func.max(SPAN.start_ns)).where(
+            SPAN.project == project, *within(SPAN.start_ns, side), SPAN.trace_id.in_(traces)
+        )
+        first, last = reader.row(beyond)
+        if first is not None and last is not None:
+            first_ns, last_ns = min(first_ns, int(first)), max(last_ns, int(last))
+    return _Begun(project, window, Window(first_ns, last_ns), among)
 
 
-def _candidates(project: str, filters: TraceFilter) -> list[TraceIds]:
-    """For each filter on user or name, the traces in which some span has it: no other trace can pass. Tags and environments,
+def _beginnings(functions: Functions, traces: sa.CTE) -> sa.Select[Any]:
+    """A row for each day on which traces begin, with the columns of observations and none of them."""
+    day = functions.bucket(traces.c.trace_start, "day").label("day_start")
+    none: Column = sa.literal_column("0").label("observation_count")
+    begins = sa.func.count().label("trace_count")
+    return sa.select(day, sa.null(), none, begins, *[sa.null()] * 4).group_by(sa.literal_column("1"))
+
+
+def _parts(window: Window, days: Mapping[int, int]) -> list[Window]:
+    """A window in parts of whole UTC days, on which not many more than :data:`TRACES_AT_ONCE` begin (``days``: how many do)."""
+    begins, traces = [window.first_ns], 0
+    for day in sorted(days):
+        if traces + days[day] > TRACES_AT_ONCE and traces:
+            begins.append(day * NS_PER_S)
+            traces = 0
+        traces += days[day]
+    return [Window.before(*part) for part in pairwise(begins)] + [Window(begins[-1], window.last_ns)]
+
+
+def _candidates(project: str, filters: TraceFilter, window: Window) -> list[TraceIds]:
+    """For each filter on user or name, the traces in which some span that starts in a window has it. Tags and environments,
     which most spans of a project share, name too many to save work."""
     asked: list[Condition] = []
     if filters.user_id is not None:
         asked.append(lambda of: equals(of.user_id, filters.user_id))
     if filters.trace_name is not None:
         asked.append(lambda of: equals(_own_trace_name(of), filters.trace_name))
-    return [traces_with(project, condition) for condition in asked]
+    return [traces_with(project, lambda of, has=has: sa.and_(*within(of.start_ns, window), has(of))) for has in asked]
 
 
-def _traces(
-    functions: Functions, project: str, filters: TraceFilter, borders: _Borders, candidates: Sequence[TraceIds]
-) -> sa.CTE:
+def _traces(functions: Functions, project: str, filters: TraceFilter, begun: _Begun) -> sa.CTE:
     """``of_trace`` and ``trace_start`` of the traces that pass, judged over all their spans, wherever these lie in time."""
     span = schema.spans.alias()
     of = span.c
-    conditions: list[Column] = [of.project == project, *borders.within(of, filters.window)]
-    conditions += [of.trace_id.in_(traces) for traces in candidates]
+    conditions: list[Column] = [of.project == project, *begun.during(of, begun.starts)]
+    conditions += [of.trace_id.in_(traces) for traces in _candidates(project, filters, begun.starts)]
     having: list[Column] = []
     if filters.user_id is not None:
         having.append(equals(functions.first_by(of.user_id, *precedence(of)), filters.user_id))

@@ -98,16 +98,15 @@ def recent_calls(
         .offset(offset)
     )
     rows = reader.rows(statement)
-    inherited = _inherited(reader, project, {bytes(row.trace_id) for row in rows})
+    inherited = _inherited(reader, project, {bytes(row.trace_id) for row in rows if not (row.user_id and row.session_id)})
     return Page([_call(row, *inherited.get(bytes(row.trace_id), (None, None))) for row in rows], total)
 
 
 def _inherited(reader: Reader, project: str, traces: Collection[bytes]) -> dict[bytes, tuple[str | None, str | None]]:
-    """User and session of the traces on a page: cheaper than joining them before the page is cut."""
+    """User and session of the traces of calls on a page that lack one: cheaper than joining them before the page is cut."""
     if not traces:
         return {}
-    on_page = trace_values.traces_with(project, lambda of: of.trace_id.in_(sorted(traces)))
-    values = trace_values.inherited(reader.functions, project, ("user_id", "session_id"), [on_page])
+    values = trace_values.inherited(reader.functions, project, ("user_id", "session_id"), [sorted(traces)])
     found = reader.rows(sa.select(values.c.of_trace, values.c.trace_user_id, values.c.trace_session_id))
     return {bytes(row.of_trace): (row.trace_user_id, row.trace_session_id) for row in found}
 

@@ -14,8 +14,8 @@ from otel_llm.store import schema
 from otel_llm.store.engines.base import Functions
 from otel_llm.store.queries.call import Column, Columns
 
-TraceIds = sa.Select[Any]
-"""A statement that gives the trace_id of some traces."""
+TraceIds = sa.Select[Any] | Sequence[bytes]
+"""Some traces: a statement that gives their trace_id, or those themselves."""
 
 
 def precedence(of: Columns) -> tuple[Column, ...]:
@@ -23,7 +23,7 @@ def precedence(of: Columns) -> tuple[Column, ...]:
     return of.parent_span_id.is_not(None), of.start_ns, of.span_id
 
 
-def traces_with(project: str, condition: Any) -> TraceIds:
+def traces_with(project: str, condition: Any) -> sa.Select[Any]:
     """The traces of a project with a span that meets ``condition(columns)``, each as often as it has one."""
     span = schema.spans.alias()
     return sa.select(span.c.trace_id).where(span.c.project == project, condition(span.c))

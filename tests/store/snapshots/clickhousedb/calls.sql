@@ -52,11 +52,7 @@ FROM (
     FROM `spans` AS `spans_1`
     WHERE `spans_1`.`project` = %(project_1)s
       AND (`spans_1`.`session_id` IS NOT NULL OR `spans_1`.`user_id` IS NOT NULL)
-      AND `spans_1`.`trace_id` IN (
-        SELECT `spans_2`.`trace_id`
-        FROM `spans` AS `spans_2`
-        WHERE `spans_2`.`project` = %(project_2)s
-          AND `spans_2`.`trace_id` IN (unhex(%(trace_id_1_1)s), unhex(%(trace_id_1_2)s), unhex(%(trace_id_1_3)s), unhex(%(trace_id_1_4)s)))
+      AND `spans_1`.`trace_id` IN (unhex(%(trace_id_1_1)s), unhex(%(trace_id_1_2)s), unhex(%(trace_id_1_3)s))
     GROUP BY `spans_1`.`trace_id`) AS `trace_values`
 LIMIT %(param_1)s
 ;

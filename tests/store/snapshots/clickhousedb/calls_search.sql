@@ -49,10 +49,7 @@ FROM (
     FROM `spans` AS `spans_1`
     WHERE `spans_1`.`project` = %(project_1)s
       AND (`spans_1`.`agent_name` IS NOT NULL OR `spans_1`.`session_id` IS NOT NULL OR `spans_1`.`user_id` IS NOT NULL)
-      AND `spans_1`.`trace_id` IN (
-        SELECT `spans`.`trace_id`
-        FROM `spans`
-        WHERE `spans`.`trace_id` IN (unhex(%(trace_id_1_1)s), unhex(%(trace_id_1_2)s), unhex(%(trace_id_1_3)s), unhex(%(trace_id_1_4)s), unhex(%(trace_id_1_5)s), unhex(%(trace_id_1_6)s), unhex(%(trace_id_1_7)s), unhex(%(trace_id_1_8)s), unhex(%(trace_id_1_9)s), unhex(%(trace_id_1_10)s), unhex(%(trace_id_1_11)s), unhex(%(trace_id_1_12)s), unhex(%(trace_id_1_13)s), unhex(%(trace_id_1_14)s), unhex(%(trace_id_1_15)s), unhex(%(trace_id_1_16)s), unhex(%(trace_id_1_17)s), unhex(%(trace_id_1_18)s), unhex(%(trace_id_1_19)s), unhex(%(trace_id_1_20)s), unhex(%(trace_id_1_21)s), unhex(%(trace_id_1_22)s), unhex(%(trace_id_1_23)s), unhex(%(trace_id_1_24)s), unhex(%(trace_id_1_25)s), unhex(%(trace_id_1_26)s), unhex(%(trace_id_1_27)s), unhex(%(trace_id_1_28)s), unhex(%(trace_id_1_29)s), unhex(%(trace_id_1_30)s), unhex(%(trace_id_1_31)s), unhex(%(trace_id_1_32)s), unhex(%(trace_id_1_33)s), unhex(%(trace_id_1_34)s), unhex(%(trace_id_1_35)s), unhex(%(trace_id_1_36)s), unhex(%(trace_id_1_37)s)))
+      AND `spans_1`.`trace_id` IN (unhex(%(trace_id_1_1)s), unhex(%(trace_id_1_2)s), unhex(%(trace_id_1_3)s), unhex(%(trace_id_1_4)s), unhex(%(trace_id_1_5)s), unhex(%(trace_id_1_6)s), unhex(%(trace_id_1_7)s), unhex(%(trace_id_1_8)s), unhex(%(trace_id_1_9)s), unhex(%(trace_id_1_10)s), unhex(%(trace_id_1_11)s), unhex(%(trace_id_1_12)s), unhex(%(trace_id_1_13)s), unhex(%(trace_id_1_14)s), unhex(%(trace_id_1_15)s), unhex(%(trace_id_1_16)s), unhex(%(trace_id_1_17)s), unhex(%(trace_id_1_18)s), unhex(%(trace_id_1_19)s), unhex(%(trace_id_1_20)s), unhex(%(trace_id_1_21)s), unhex(%(trace_id_1_22)s), unhex(%(trace_id_1_23)s), unhex(%(trace_id_1_24)s), unhex(%(trace_id_1_25)s), unhex(%(trace_id_1_26)s), unhex(%(trace_id_1_27)s), unhex(%(trace_id_1_28)s), unhex(%(trace_id_1_29)s), unhex(%(trace_id_1_30)s), unhex(%(trace_id_1_31)s), unhex(%(trace_id_1_32)s), unhex(%(trace_id_1_33)s), unhex(%(trace_id_1_34)s), unhex(%(trace_id_1_35)s), unhex(%(trace_id_1_36)s), unhex(%(trace_id_1_37)s))
     GROUP BY `spans_1`.`trace_id`) AS `trace_values`
 LIMIT %(param_1)s
 ;
@@ -70,10 +67,7 @@ WITH RECURSIVE `kin` AS (
         FROM `spans` AS `spans_2`
         WHERE `spans_2`.`project` = %(project_2)s
           AND `spans_2`.`agent_name` IS NOT NULL
-          AND `spans_2`.`trace_id` IN (
-            SELECT `spans`.`trace_id`
-            FROM `spans`
-            WHERE `spans`.`trace_id` IN (unhex(%(trace_id_1_1)s), unhex(%(trace_id_1_2)s), unhex(%(trace_id_1_3)s), unhex(%(trace_id_1_4)s), unhex(%(trace_id_1_5)s), unhex(%(trace_id_1_6)s), unhex(%(trace_id_1_7)s), unhex(%(trace_id_1_8)s), unhex(%(trace_id_1_9)s), unhex(%(trace_id_1_10)s), unhex(%(trace_id_1_11)s), unhex(%(trace_id_1_12)s), unhex(%(trace_id_1_13)s), unhex(%(trace_id_1_14)s), unhex(%(trace_id_1_15)s), unhex(%(trace_id_1_16)s), unhex(%(trace_id_1_17)s), unhex(%(trace_id_1_18)s), unhex(%(trace_id_1_19)s), unhex(%(trace_id_1_20)s), unhex(%(trace_id_1_21)s), unhex(%(trace_id_1_22)s), unhex(%(trace_id_1_23)s), unhex(%(trace_id_1_24)s), unhex(%(trace_id_1_25)s), unhex(%(trace_id_1_26)s), unhex(%(trace_id_1_27)s), unhex(%(trace_id_1_28)s), unhex(%(trace_id_1_29)s), unhex(%(trace_id_1_30)s)))
+          AND `spans_2`.`trace_id` IN (unhex(%(trace_id_1_1)s), unhex(%(trace_id_1_2)s), unhex(%(trace_id_1_3)s), unhex(%(trace_id_1_4)s), unhex(%(trace_id_1_5)s), unhex(%(trace_id_1_6)s), unhex(%(trace_id_1_7)s), unhex(%(trace_id_1_8)s), unhex(%(trace_id_1_9)s), unhex(%(trace_id_1_10)s), unhex(%(trace_id_1_11)s), unhex(%(trace_id_1_12)s), unhex(%(trace_id_1_13)s), unhex(%(trace_id_1_14)s), unhex(%(trace_id_1_15)s), unhex(%(trace_id_1_16)s), unhex(%(trace_id_1_17)s), unhex(%(trace_id_1_18)s), unhex(%(trace_id_1_19)s), unhex(%(trace_id_1_20)s), unhex(%(trace_id_1_21)s), unhex(%(trace_id_1_22)s), unhex(%(trace_id_1_23)s), unhex(%(trace_id_1_24)s), unhex(%(trace_id_1_25)s), unhex(%(trace_id_1_26)s), unhex(%(trace_id_1_27)s), unhex(%(trace_id_1_28)s), unhex(%(trace_id_1_29)s), unhex(%(trace_id_1_30)s))
         GROUP BY `spans_2`.`trace_id`
         HAVING min(`spans_2`.`agent_name`) != max(`spans_2`.`agent_name`))),
   `below`(`of_trace`, `of_span`, `above`, `agent`, `depth`) AS (

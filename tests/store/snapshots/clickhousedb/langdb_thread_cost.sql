@@ -2,15 +2,19 @@ SELECT `spans`.`start_ns`
 FROM `spans`
 WHERE `spans`.`project` = %(project_1)s
   AND `spans`.`counted` = true
-  AND `spans`.`start_ns` >= %(start_ns_1)s
-  AND `spans`.`start_ns` <= %(start_ns_2)s
   AND `spans`.`session_id` IS NULL
 LIMIT %(param_1)s
 ;
 
-SELECT min(`spans`.`start_ns`) AS `min_1`,
-  max(`spans`.`start_ns`) AS `max_1`
+SELECT `spans`.`start_ns`
 FROM `spans`
+ORDER BY `spans`.`start_ns` ASC
+LIMIT %(param_1)s
+;
+
+SELECT `spans`.`start_ns`
+FROM `spans`
+ORDER BY `spans`.`start_ns` DESC
 LIMIT %(param_1)s
 ;
 
@@ -32,8 +36,6 @@ LEFT OUTER JOIN (
     GROUP BY `spans_1`.`trace_id`) AS `trace_values` ON `trace_values`.`of_trace` = `spans`.`trace_id`
 WHERE `spans`.`project` = %(project_3)s
   AND `spans`.`counted` = true
-  AND `spans`.`start_ns` >= %(start_ns_1)s
-  AND `spans`.`start_ns` <= %(start_ns_2)s
   AND `spans`.`trace_id` IN (
     SELECT `spans_2`.`trace_id`
     FROM `spans` AS `spans_2`

@@ -1,20 +1,14 @@
-SELECT min(`spans`.`start_ns`) AS `min_1`,
-  max(`spans`.`start_ns`) AS `max_1`
-FROM `spans`
+SELECT `spans_1`.`trace_id`
+FROM `spans` AS `spans_1`
+WHERE `spans_1`.`project` = %(project_1)s
+  AND `spans_1`.`start_ns` <= %(start_ns_1)s
 LIMIT %(param_1)s
 ;
 
 SELECT `spans_1`.`trace_id`
 FROM `spans` AS `spans_1`
 WHERE `spans_1`.`project` = %(project_1)s
-  AND `spans_1`.`start_ns` < %(start_ns_1)s
-LIMIT %(param_1)s
-;
-
-SELECT `spans_1`.`trace_id`
-FROM `spans` AS `spans_1`
-WHERE `spans_1`.`project` = %(project_1)s
-  AND `spans_1`.`start_ns` > %(start_ns_1)s
+  AND `spans_1`.`start_ns` >= %(start_ns_1)s
 LIMIT %(param_1)s
 ;
 
@@ -29,11 +23,15 @@ WITH `traces` AS (
         SELECT `spans_2`.`trace_id`
         FROM `spans` AS `spans_2`
         WHERE `spans_2`.`project` = %(project_3)s
+          AND `spans_2`.`start_ns` >= %(start_ns_5)s
+          AND `spans_2`.`start_ns` <= %(start_ns_6)s
           AND `spans_2`.`user_id` = %(user_id_1)s)
       AND `spans_1`.`trace_id` IN (
         SELECT `spans_3`.`trace_id`
         FROM `spans` AS `spans_3`
         WHERE `spans_3`.`project` = %(project_4)s
+          AND `spans_3`.`start_ns` >= %(start_ns_7)s
+          AND `spans_3`.`start_ns` <= %(start_ns_8)s
           AND coalesce(`spans_3`.`trace_name`, CASE WHEN (`spans_3`.`parent_span_id` IS NULL) THEN `spans_3`.`name` END) = %(coalesce_5)s)
     GROUP BY `spans_1`.`trace_id`
     HAVING argMinIf(`spans_1`.`user_id`, tuple(`spans_1`.`parent_span_id` IS NOT NULL, `spans_1`.`start_ns`, `spans_1`.`span_id`), `spans_1`.`user_id` IS NOT NULL) = %(argMinIf_1)s
@@ -70,8 +68,8 @@ FROM (
     UNION ALL
     SELECT minus(intDiv(`traces`.`trace_start`, 1000000000), modulo(plus(intDiv(`traces`.`trace_start`, 1000000000), 0), 86400)) AS `day_start`,
       NULL AS `anon_1`,
-      0,
-      count(*) AS `count_1`,
+      0 AS `observation_count`,
+      count(*) AS `trace_count`,
       NULL AS `anon__1`,
       NULL AS `anon__2`,
       NULL AS `anon__3`,

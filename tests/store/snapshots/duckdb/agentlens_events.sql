@@ -54,11 +54,7 @@ FROM (
     FROM spans AS spans_1
     WHERE spans_1.project = $1
       AND (spans_1.session_id IS NOT NULL OR spans_1.user_id IS NOT NULL)
-      AND spans_1.trace_id IN (
-        SELECT spans_2.trace_id
-        FROM spans AS spans_2
-        WHERE spans_2.project = $2
-          AND spans_2.trace_id IN (… 6 parameters))
+      AND spans_1.trace_id IN (… 6 parameters)
     GROUP BY spans_1.trace_id) AS trace_values
-LIMIT $3
+LIMIT $2
 ;

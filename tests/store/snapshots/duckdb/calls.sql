@@ -52,11 +52,7 @@ FROM (
     FROM spans AS spans_1
     WHERE spans_1.project = $1
       AND (spans_1.session_id IS NOT NULL OR spans_1.user_id IS NOT NULL)
-      AND spans_1.trace_id IN (
-        SELECT spans_2.trace_id
-        FROM spans AS spans_2
-        WHERE spans_2.project = $2
-          AND spans_2.trace_id IN (… 4 parameters))
+      AND spans_1.trace_id IN ($3, $4, $5)
     GROUP BY spans_1.trace_id) AS trace_values
-LIMIT $3
+LIMIT $2
 ;

@@ -73,10 +73,7 @@ FROM (
     FROM spans AS spans_1
     WHERE spans_1.project = $1
       AND (spans_1.agent_name IS NOT NULL OR spans_1.session_id IS NOT NULL OR spans_1.user_id IS NOT NULL)
-      AND spans_1.trace_id IN (
-        SELECT spans.trace_id
-        FROM spans
-        WHERE spans.trace_id IN ($3, $4))
+      AND spans_1.trace_id IN ($3, $4)
     GROUP BY spans_1.trace_id) AS trace_values
 LIMIT $2
 ;
@@ -94,10 +91,7 @@ WITH RECURSIVE kin AS (
         FROM spans AS spans_2
         WHERE spans_2.project = $2
           AND spans_2.agent_name IS NOT NULL
-          AND spans_2.trace_id IN (
-            SELECT spans.trace_id
-            FROM spans
-            WHERE spans.trace_id IN ($6))
+          AND spans_2.trace_id IN ($6)
         GROUP BY spans_2.trace_id
         HAVING min(spans_2.agent_name) != max(spans_2.agent_name))),
   below(of_trace, of_span, above, agent, depth) AS (

@@ -18,9 +18,15 @@ WHERE spans.project = $1
 LIMIT $4
 ;
 
-SELECT min(spans.start_ns) AS min_1,
-  max(spans.start_ns) AS max_1
+SELECT spans.start_ns
 FROM spans
+ORDER BY spans.start_ns ASC
+LIMIT $1
+;
+
+SELECT spans.start_ns
+FROM spans
+ORDER BY spans.start_ns DESC
 LIMIT $1
 ;
 

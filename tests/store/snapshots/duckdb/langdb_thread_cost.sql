@@ -2,15 +2,19 @@ SELECT spans.start_ns
 FROM spans
 WHERE spans.project = $1
   AND spans.counted = true
-  AND spans.start_ns >= $2
-  AND spans.start_ns <= $3
   AND spans.session_id IS NULL
-LIMIT $4
+LIMIT $2
 ;
 
-SELECT min(spans.start_ns) AS min_1,
-  max(spans.start_ns) AS max_1
+SELECT spans.start_ns
 FROM spans
+ORDER BY spans.start_ns ASC
+LIMIT $1
+;
+
+SELECT spans.start_ns
+FROM spans
+ORDER BY spans.start_ns DESC
 LIMIT $1
 ;
 
@@ -32,13 +36,11 @@ LEFT OUTER JOIN (
     GROUP BY spans_1.trace_id) AS trace_values ON trace_values.of_trace = spans.trace_id
 WHERE spans.project = $4
   AND spans.counted = true
-  AND spans.start_ns >= $5
-  AND spans.start_ns <= $6
   AND spans.trace_id IN (
     SELECT spans_2.trace_id
     FROM spans AS spans_2
     WHERE spans_2.project = $2
       AND spans_2.session_id = $3)
-  AND coalesce(spans.session_id, trace_values.trace_session_id) = $7
-LIMIT $8
+  AND coalesce(spans.session_id, trace_values.trace_session_id) = $5
+LIMIT $6
 ;

@@ -1,20 +1,14 @@
-SELECT min(spans.start_ns) AS min_1,
-  max(spans.start_ns) AS max_1
-FROM spans
-LIMIT $1
-;
-
 SELECT spans_1.trace_id
 FROM spans AS spans_1
 WHERE spans_1.project = $1
-  AND spans_1.start_ns < $2
+  AND spans_1.start_ns <= $2
 LIMIT $3
 ;
 
 SELECT spans_1.trace_id
 FROM spans AS spans_1
 WHERE spans_1.project = $1
-  AND spans_1.start_ns > $2
+  AND spans_1.start_ns >= $2
 LIMIT $3
 ;
 
@@ -29,17 +23,21 @@ WITH traces AS (
         SELECT spans_2.trace_id
         FROM spans AS spans_2
         WHERE spans_2.project = $10
-          AND spans_2.user_id = $11)
+          AND spans_2.start_ns >= $11
+          AND spans_2.start_ns <= $12
+          AND spans_2.user_id = $13)
       AND spans_1.trace_id IN (
         SELECT spans_3.trace_id
         FROM spans AS spans_3
-        WHERE spans_3.project = $12
-          AND coalesce(spans_3.trace_name, CASE WHEN (spans_3.parent_span_id IS NULL) THEN spans_3.name END) = $13)
+        WHERE spans_3.project = $14
+          AND spans_3.start_ns >= $15
+          AND spans_3.start_ns <= $16
+          AND coalesce(spans_3.trace_name, CASE WHEN (spans_3.parent_span_id IS NULL) THEN spans_3.name END) = $17)
     GROUP BY spans_1.trace_id
-    HAVING arg_min(spans_1.user_id, row(spans_1.parent_span_id IS NOT NULL, spans_1.start_ns, spans_1.span_id)) FILTER (WHERE spans_1.user_id IS NOT NULL) = $14
-      AND coalesce(arg_min(spans_1.trace_name, row(spans_1.parent_span_id IS NOT NULL, spans_1.start_ns, spans_1.span_id)) FILTER (WHERE spans_1.trace_name IS NOT NULL), arg_min(CASE WHEN (spans_1.parent_span_id IS NULL) THEN spans_1.name END, row(spans_1.parent_span_id IS NOT NULL, spans_1.start_ns, spans_1.span_id)) FILTER (WHERE CASE WHEN (spans_1.parent_span_id IS NULL) THEN spans_1.name END IS NOT NULL)) = $15
-      AND max(CASE WHEN coalesce(list_contains(from_json(spans_1.tags, '["VARCHAR"]'), $16), false) THEN $17 ELSE $18 END) = $19
-      AND arg_min(coalesce(spans_1.environment, $20), row(spans_1.start_ns, spans_1.span_id)) FILTER (WHERE coalesce(spans_1.environment, $20) IS NOT NULL) IN ($26, $27))
+    HAVING arg_min(spans_1.user_id, row(spans_1.parent_span_id IS NOT NULL, spans_1.start_ns, spans_1.span_id)) FILTER (WHERE spans_1.user_id IS NOT NULL) = $18
+      AND coalesce(arg_min(spans_1.trace_name, row(spans_1.parent_span_id IS NOT NULL, spans_1.start_ns, spans_1.span_id)) FILTER (WHERE spans_1.trace_name IS NOT NULL), arg_min(CASE WHEN (spans_1.parent_span_id IS NULL) THEN spans_1.name END, row(spans_1.parent_span_id IS NOT NULL, spans_1.start_ns, spans_1.span_id)) FILTER (WHERE CASE WHEN (spans_1.parent_span_id IS NULL) THEN spans_1.name END IS NOT NULL)) = $19
+      AND max(CASE WHEN coalesce(list_contains(from_json(spans_1.tags, '["VARCHAR"]'), $20), false) THEN $21 ELSE $22 END) = $23
+      AND arg_min(coalesce(spans_1.environment, $24), row(spans_1.start_ns, spans_1.span_id)) FILTER (WHERE coalesce(spans_1.environment, $24) IS NOT NULL) IN ($30, $31))
 SELECT days.day_start,
   days.model_label,
   days.observation_count,
@@ -50,7 +48,7 @@ SELECT days.day_start,
   days.cost_sum
 FROM (
     SELECT CAST((spans.start_ns // 1000000000) - ((spans.start_ns // 1000000000) % 86400) AS BIGINT) AS day_start,
-      CASE WHEN (spans.role IN ($22, $23)) THEN coalesce(spans.response_model, spans.request_model) END AS model_label,
+      CASE WHEN (spans.role IN ($26, $27)) THEN coalesce(spans.response_model, spans.request_model) END AS model_label,
       count(*) AS observation_count,
       count(DISTINCT spans.trace_id) AS trace_count,
       sum(CASE WHEN (spans.counted = true) THEN spans.input_tokens END) AS input_sum,
@@ -59,7 +57,7 @@ FROM (
       sum(CASE WHEN (CASE WHEN (spans.counted = true) THEN coalesce(spans.cost_reported, spans.cost_computed) END < 64) THEN CAST(CASE WHEN (spans.counted = true) THEN coalesce(spans.cost_reported, spans.cost_computed) END AS NUMERIC(38, 12)) ELSE CAST(CAST(CASE WHEN (spans.counted = true) THEN coalesce(spans.cost_reported, spans.cost_computed) END AS TEXT) AS NUMERIC(38, 12)) END) AS cost_sum
     FROM spans
     WHERE spans.project = $3
-      AND coalesce(spans.environment, $4) IN ($24, $25)
+      AND coalesce(spans.environment, $4) IN ($28, $29)
       AND spans.start_ns >= $5
       AND spans.start_ns <= $6
       AND spans.trace_id IN (
@@ -70,13 +68,13 @@ FROM (
     UNION ALL
     SELECT CAST((traces.trace_start // 1000000000) - ((traces.trace_start // 1000000000) % 86400) AS BIGINT) AS day_start,
       NULL AS anon_1,
-      0,
-      count(*) AS count_1,
+      0 AS observation_count,
+      count(*) AS trace_count,
       NULL AS anon__1,
       NULL AS anon__2,
       NULL AS anon__3,
       NULL AS anon__4
     FROM traces
     GROUP BY 1) AS days
-LIMIT $21
+LIMIT $25
 ;

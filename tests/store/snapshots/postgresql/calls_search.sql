@@ -49,10 +49,7 @@ FROM (
     FROM spans AS spans_1
     WHERE spans_1.project = %(project_1)s::VARCHAR
       AND (spans_1.agent_name IS NOT NULL OR spans_1.session_id IS NOT NULL OR spans_1.user_id IS NOT NULL)
-      AND spans_1.trace_id IN (
-        SELECT spans.trace_id
-        FROM spans
-        WHERE spans.trace_id IN (… 37 parameters))
+      AND spans_1.trace_id IN (… 37 parameters)
     GROUP BY spans_1.trace_id) AS trace_values
 LIMIT %(param_4)s::INTEGER
 ;
@@ -70,10 +67,7 @@ WITH RECURSIVE kin AS (
         FROM spans AS spans_2
         WHERE spans_2.project = %(project_2)s::VARCHAR
           AND spans_2.agent_name IS NOT NULL
-          AND spans_2.trace_id IN (
-            SELECT spans.trace_id
-            FROM spans
-            WHERE spans.trace_id IN (… 30 parameters))
+          AND spans_2.trace_id IN (… 30 parameters)
         GROUP BY spans_2.trace_id
         HAVING min(spans_2.agent_name) != max(spans_2.agent_name))),
   below(of_trace, of_span, above, agent, depth) AS (

@@ -2,8 +2,6 @@ SELECT spans.start_ns
 FROM spans
 WHERE spans.project = %(project_1)s::VARCHAR
   AND spans.counted = true
-  AND spans.start_ns >= %(start_ns_1)s::BIGINT
-  AND spans.start_ns <= %(start_ns_2)s::BIGINT
   AND spans.session_id IS NULL
 LIMIT %(param_1)s::INTEGER
 ;
@@ -26,8 +24,6 @@ LEFT OUTER JOIN (
     GROUP BY spans_1.trace_id) AS trace_values ON trace_values.of_trace = spans.trace_id
 WHERE spans.project = %(project_3)s::VARCHAR
   AND spans.counted = true
-  AND spans.start_ns >= %(start_ns_1)s::BIGINT
-  AND spans.start_ns <= %(start_ns_2)s::BIGINT
   AND spans.trace_id IN (
     SELECT spans_2.trace_id
     FROM spans AS spans_2

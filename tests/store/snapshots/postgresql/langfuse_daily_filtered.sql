@@ -1,14 +1,14 @@
 SELECT spans_1.trace_id
 FROM spans AS spans_1
 WHERE spans_1.project = %(project_1)s::VARCHAR
-  AND spans_1.start_ns < %(start_ns_1)s::BIGINT
+  AND spans_1.start_ns <= %(start_ns_1)s::BIGINT
 LIMIT %(param_1)s::INTEGER
 ;
 
 SELECT spans_1.trace_id
 FROM spans AS spans_1
 WHERE spans_1.project = %(project_1)s::VARCHAR
-  AND spans_1.start_ns > %(start_ns_1)s::BIGINT
+  AND spans_1.start_ns >= %(start_ns_1)s::BIGINT
 LIMIT %(param_1)s::INTEGER
 ;
 
@@ -23,11 +23,15 @@ WITH traces AS (
         SELECT spans_2.trace_id
         FROM spans AS spans_2
         WHERE spans_2.project = %(project_3)s::VARCHAR
+          AND spans_2.start_ns >= %(start_ns_5)s::BIGINT
+          AND spans_2.start_ns <= %(start_ns_6)s::BIGINT
           AND spans_2.user_id = %(user_id_1)s::VARCHAR)
       AND spans_1.trace_id IN (
         SELECT spans_3.trace_id
         FROM spans AS spans_3
         WHERE spans_3.project = %(project_4)s::VARCHAR
+          AND spans_3.start_ns >= %(start_ns_7)s::BIGINT
+          AND spans_3.start_ns <= %(start_ns_8)s::BIGINT
           AND coalesce(spans_3.trace_name, CASE WHEN (spans_3.parent_span_id IS NULL) THEN spans_3.name END) = %(coalesce_5)s::VARCHAR)
     GROUP BY spans_1.trace_id
     HAVING (array_agg(spans_1.user_id ORDER BY spans_1.parent_span_id IS NOT NULL, spans_1.start_ns, spans_1.span_id) FILTER (WHERE spans_1.user_id IS NOT NULL))[%(param_1)s::INTEGER] = %(param_2)s::VARCHAR
@@ -64,8 +68,8 @@ FROM (
     UNION ALL
     SELECT CAST((traces.trace_start / 1000000000) - ((traces.trace_start / 1000000000) %% 86400) AS BIGINT) AS day_start,
       NULL AS anon_1,
-      0,
-      count(*) AS count_1,
+      0 AS observation_count,
+      count(*) AS trace_count,
       NULL AS anon__1,
       NULL AS anon__2,
       NULL AS anon__3,
