@@ -4,7 +4,8 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any, ClassVar, NamedTuple, Protocol
 
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
@@ -14,7 +15,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from otel_llm.access.caller import Caller
 from otel_llm.accounting import Accounting, Signal
 from otel_llm.conventions.content import ContentPolicy
-from otel_llm.conventions.extract import extract_spans
+from otel_llm.conventions.extract import extract_spans, extract_together
 from otel_llm.conventions.extraction import Extraction
 from otel_llm.conventions.logs import extract_logs
 from otel_llm.conventions.metrics import extract_metrics
@@ -24,6 +25,8 @@ from otel_llm.spans import Rejection, SpanBatch
 from otel_llm.store.writer import Work, Writer
 
 _MESSAGE_REASONS = 5  # different reasons spelled out in one partial_success message
+_TOGETHER_BYTES = 4_096
+"""Spans of requests up to this size are read together: most of what a request of a few spans costs, it costs for being one."""
 _KEPT_REJECTIONS = 100  # rejections of one request that are kept in the store; all are counted
 _NONE: Counter[str] = Counter()
 _NOUNS: dict[Signal, str] = {"spans": "span", "log_records": "log record", "data_points": "data point"}
@@ -51,6 +54,22 @@ class Answer:
     message: str
 
 
+_SUCCESS = Answer(0, "")
+
+
+@dataclass(slots=True, kw_only=True)
+class _Request(Work):
+    """One request on its way through the pipeline."""
+
+    signal: SignalName
+    message: Any
+    """None once it was read."""
+    caller: Caller
+    extraction: Extraction | None = None
+    """None where all it holds are spans that were read together with those of others."""
+    answered: "Future[Answer]" = field(default_factory=Future)
+
+
 class Prices(Protocol):
     """What the pipeline needs of :class:`otel_llm.pricing.Pricer`."""
 
@@ -74,39 +93,82 @@ class Pipeline:
         """Takes a decoded request of so many bytes; the result is there when every item of it is committed, a duplicate,
         ignored or rejected.
 
-        The future fails with StoreUnavailable (retryable) when nothing of the request was stored. Extraction happens in the
-        calling thread; no thread waits for the commit. Raises InvalidPayload for a message of :attr:`reads` whose scopes do not
-        parse, of which nothing is stored or counted then.
+        The future fails with StoreUnavailable (retryable) when nothing of the request was stored. Spans of a small request are
+        extracted by the writer, together with those that wait for the same commit, all others in the calling thread; no thread
+        waits for the commit. A message of :attr:`reads` whose scopes do not parse is an InvalidPayload, raised or as the
+        outcome, and nothing of it is stored or counted then.
         """
-        kind = _SIGNALS[signal]
-        extraction = kind.extract(
-            message, project=caller.project, key_id=caller.key_id, now_ns=time.time_ns(), content=self._content
-        )
-        answered: Future[Answer] = Future()
-        kept = extraction.rejections[:_KEPT_REJECTIONS]
-        work = Work(extraction.batch, extraction.findings, extraction.metric_points, kept, size_bytes)
-
-        def settle(work: Work) -> None:
-            if work.error is not None:
-                answered.set_exception(work.error)
-                return
-            try:
-                answer = self._account(
-                    kind.counted_as, caller.project, extraction, work.duplicate + (work.repeated if kind.apart else 0)
-                )
-            except Exception as error:  # whoever waits must get an answer
-                answered.set_exception(error)
-            else:
-                answered.set_result(answer)
-
-        if work.batch.size:
-            self._prices.price(work.batch)
-        if work.batch.size or work.findings or work.metric_points or work.rejections:
-            work.done = settle
-            self._writer.enqueue(work)
+        request = _Request(SpanBatch(), signal=signal, message=message, caller=caller, size_bytes=size_bytes, done=self._settle)
+        if signal == "traces" and 0 < size_bytes <= _TOGETHER_BYTES:
+            request.unread, request.spans = self._read, 1
         else:
-            settle(work)
-        return answered
+            self._read_alone(request)
+            if request.is_empty:
+                self._settle(request)
+                return request.answered
+        self._writer.enqueue(request)
+        return request.answered
+
+    def _read(self, requests: list[Any]) -> list[Any]:
+        """Reads small requests, those of one caller together; returns them by caller."""
+        callers: dict[tuple[str, str | None], list[_Request]] = {}
+        for request in requests:
+            callers.setdefault((request.caller.project, request.caller.key_id), []).append(request)
+        for of_caller in callers.values():
+            if not self._read_together(of_caller):
+                for request in of_caller:
+                    try:
+                        self._read_alone(request)
+                    except Exception as error:  # its own answer; the others have theirs
+                        request.error = error
+        return list(chain.from_iterable(callers.values()))
+
+    def _read_together(self, requests: "list[_Request]") -> bool:
+        """Reads requests of one caller; False when they hold more than spans that are stored as they are."""
+        caller = requests[0].caller
+        try:
+            extraction, received = extract_together(
+                [request.message for request in requests],
+                project=caller.project,
+                key_id=caller.key_id,
+                now_ns=time.time_ns(),
+                content=self._content,
+            )
+        except Exception:  # which of them it is shows when each is read alone
+            return False
+        if not extraction.is_plain:
+            return False
+        for request, spans in zip(requests, received, strict=True):
+            request.spans, request.message = spans, None
+        if extraction.batch.size:
+            self._prices.price(extraction.batch)
+            next(request for request in requests if request.spans).batch = extraction.batch
+        return True
+
+    def _read_alone(self, request: "_Request") -> None:
+        """Extracts and prices what a request holds. Raises InvalidPayload."""
+        caller = request.caller
+        extraction = _SIGNALS[request.signal].extract(
+            request.message, project=caller.project, key_id=caller.key_id, now_ns=time.time_ns(), content=self._content
+        )
+        if extraction.batch.size:
+            self._prices.price(extraction.batch)
+        request.extraction, request.message = extraction, None
+        request.batch, request.spans = extraction.batch, extraction.batch.size
+        request.findings, request.metric_points = extraction.findings, extraction.metric_points
+        request.rejections = extraction.rejections[:_KEPT_REJECTIONS]
+
+    def _settle(self, request: Any) -> None:
+        """Accounts for a request and answers it."""
+        if request.error is not None:
+            request.answered.set_exception(request.error)
+            return
+        try:
+            answer = self._account(request)
+        except Exception as error:  # whoever waits must get an answer
+            request.answered.set_exception(error)
+        else:
+            request.answered.set_result(answer)
 
     def traces(self, message: ExportTraceServiceRequest, caller: Caller) -> Answer:
         """:meth:`accept` for spans, waited for. Raises StoreUnavailable."""
@@ -120,7 +182,12 @@ class Pipeline:
         """The same for data points: GenAI metrics are kept, the rest is ignored and counted."""
         return self.accept("metrics", message, caller).result()
 
-    def _account(self, signal: Signal, project: str, extraction: Extraction, duplicate: int) -> Answer:
+    def _account(self, request: "_Request") -> Answer:
+        kind, project, extraction = _SIGNALS[request.signal], request.caller.project, request.extraction
+        signal, duplicate = kind.counted_as, request.duplicate + (request.repeated if kind.apart else 0)
+        if extraction is None:
+            self._accounting.record(signal, project, stored=request.stored, duplicate=duplicate)
+            return _SUCCESS
         rejected = Counter(rejection.reason for rejection in extraction.rejections) if extraction.rejections else _NONE
         ignored = extraction.ignored.total() if extraction.ignored else 0
         refused = len(extraction.rejections)

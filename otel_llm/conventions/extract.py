@@ -7,6 +7,7 @@ together. What a resource and a scope say is worked out once and copied into eac
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 from operator import itemgetter
 from typing import Any, Final, NamedTuple
 
@@ -112,6 +113,23 @@ def extract_spans(
     return extraction
 
 
+def extract_together(
+    messages: Sequence[Any], *, project: str, key_id: str | None, now_ns: int, content: ContentPolicy
+) -> tuple[Extraction, list[int]]:
+    """Reads several trace requests of one caller into one batch, for a fraction of what each costs by itself.
+
+    Also gives how many spans each of them has: these are its rows, in the order of the requests, when the extraction
+    :attr:`~otel_llm.conventions.extraction.Extraction.is_plain`; of another nobody knows which request has what. Raises
+    DecodeError when a scope of one of them does not parse.
+    """
+    walk = Walk(project, key_id, now_ns, content)
+    received = [walk.received]
+    for message in messages:
+        _walked(message, walk, None, stencils=True)
+        received.append(walk.received)
+    return walk.extraction(), [after - before for before, after in pairwise(received)]
+
+
 def _walked(message: Any, walk: "Walk", dialect: Dialect | None, *, stencils: bool) -> "Walk":
     """Reads all spans of a request. Raises DecodeError for a scope that does not parse."""
     for resource_spans in trace_request(message).resource_spans:
@@ -196,10 +214,10 @@ class Walk:
         "_parts",
         "_places",
         "_project",
-        "_received",
         "_rows",
         "_values",
         "findings",
+        "received",
         "rejections",
     )
 
@@ -215,7 +233,7 @@ class Walk:
         self._live = 0
         self._parts: list[tuple[SpanBatch, list[int]]] = []
         """Spans that became columns at once, and which of the request they are."""
-        self._received = 0
+        self.received = 0
         self._ignored: Counter[str] = Counter()
         self.rejections: list[Rejection] = []
         self._values: Counter[str] = Counter()
@@ -238,7 +256,7 @@ class Walk:
             batch.columns |= {"project": [self._project] * size, "ingested_ns": [self._now_ns] * size}
             if self._key_id is not None:
                 batch.columns["key_id"] = [self._key_id] * size
-        return Extraction(batch, self._received, self._ignored, self.rejections, self._values, self.findings)
+        return Extraction(batch, self.received, self._ignored, self.rejections, self._values, self.findings)
 
     def _of_rows(self) -> SpanBatch:
         rows = self._rows
@@ -320,14 +338,14 @@ class Walk:
         scope = self.scope(encoded_scope)
         if others.spans:
             self._read(others, base, scope.name, scope.version, dialect, family)
-        self._received += others.received
+        self.received += others.received
 
     def spans(
         self, spans: Sequence[Any], base: Base, scope_name: str, scope_version: str, dialect: Dialect | None = None
     ) -> None:
         """Reads the spans (each a WireSpan) of one scope; ``dialect`` is given where the scope does not decide it."""
         self._read(Others(len(spans), range(len(spans)), spans), base, scope_name, scope_version, dialect, None)
-        self._received += len(spans)
+        self.received += len(spans)
 
     def _read(
         self, others: "Others", base: Base, scope_name: str, scope_version: str, dialect: Dialect | None, family: Family | None
@@ -338,7 +356,7 @@ class Walk:
         start[_SCOPE] = scope or None
         start[_SCOPE_VERSION] = clean(scope_version)[: values.TEXT_CAP] or None
         plans = plans_of(dialect or dialect_of_scope(scope))
-        first = self._received
+        first = self.received
         for place, span in zip(others.places, others.spans, strict=True):
             attributes = list(span.attributes)
             if family is not None and self._fill(span, attributes, family):
@@ -384,7 +402,7 @@ class Walk:
             others += read.left
             if read.places:
                 self._parts.append(
-                    (SpanBatch.of_columns(read.columns, len(read.places)), [self._received + place for place in read.places])
+                    (SpanBatch.of_columns(read.columns, len(read.places)), [self.received + place for place in read.places])
                 )
         others.sort()
         return Others(size, others, [WireSpan.FromString(frames.span(encoded, place)) for place in others])

@@ -25,3 +25,10 @@ class Extraction:
     findings: list[Finding] = field(default_factory=list)
     metric_points: list[MetricPoint] = field(default_factory=list)
     damage: Damage = field(default_factory=Damage)
+
+    @property
+    def is_plain(self) -> bool:
+        """True when every item that was received is a row of the batch as it came, and there is nothing else."""
+        return self.batch.size == self.received and not (
+            self.ignored or self.rejections or self.values or self.findings or self.metric_points or self.damage
+        )

@@ -38,6 +38,11 @@ _LONGEST_IDLE_S = 30.0
 class Work:
     """What one request wants written. ``size_bytes`` are those of the request, decompressed; 0 when nobody knows.
 
+    Where it is not known before the commit, ``unread`` finds it out: it is called by the writer's thread with all works of a
+    commit that have the same one, gives each what it wants written or its ``error``, and returns them in the order of their
+    rows. ``spans`` are the rows of the work itself (until it is read, a guess): one that was read with others may hold the
+    rows of those that follow it behind its own, and they hold none.
+
     ``stored`` and ``duplicate`` are its answer, in spans; ``repeated`` are the findings and metric points that were there
     already; ``error`` says that nothing of it was written. ``done`` is called once, with the work, by the writer's thread: it
     must be quick and must not raise.
@@ -51,8 +56,19 @@ class Work:
     stored: int = 0
     duplicate: int = 0
     repeated: int = 0
-    error: StoreUnavailable | None = None
+    error: Exception | None = None
     done: Callable[["Work"], None] | None = None
+    unread: Callable[[list["Work"]], list["Work"]] | None = None
+    spans: int = -1
+
+    def __post_init__(self) -> None:
+        if self.spans < 0:
+            self.spans = self.batch.size
+
+    @property
+    def is_empty(self) -> bool:
+        """True when there is nothing to write."""
+        return not (self.spans or self.findings or self.metric_points or self.rejections)
 
 
 @dataclass(slots=True)
@@ -112,7 +128,7 @@ class Writer:
                 raise StoreUnavailable("the server is shutting down")
             self._waiting.append(work)
             self.statistics.submitted += 1
-            self.statistics.waiting_spans += work.batch.size
+            self.statistics.waiting_spans += work.spans
             self._wake.notify()
 
     def submit(self, work: Work) -> None:
@@ -137,7 +153,9 @@ class Writer:
             works = self._gather()
             if not works:
                 return
-            self._commit(works)
+            works = _read(works)
+            if works:
+                self._commit(works)
 
     def _gather(self) -> list[Work]:
         with self._wake:
@@ -151,13 +169,13 @@ class Writer:
                     self._settle()
             self._await_company()
             works = [self._waiting.popleft()]
-            spans, size_bytes = works[0].batch.size, works[0].size_bytes
+            spans, size_bytes = works[0].spans, works[0].size_bytes
             while self._waiting:
                 work = self._waiting[0]
-                if spans + work.batch.size > self._max_spans or size_bytes + work.size_bytes > self._max_bytes:
+                if spans + work.spans > self._max_spans or size_bytes + work.size_bytes > self._max_bytes:
                     break
                 works.append(self._waiting.popleft())
-                spans += work.batch.size
+                spans += work.spans
                 size_bytes += work.size_bytes
             self.statistics.waiting_spans -= spans
             self._expected = len(works) + len(self._waiting)
@@ -194,7 +212,7 @@ class Writer:
             self._failed(works, error)
             return
         seconds = time.perf_counter() - started
-        spans = sum(work.batch.size for work in works)
+        spans = sum(work.spans for work in works)
         statistics = self.statistics
         statistics.commits += 1
         statistics.spans += spans
@@ -209,6 +227,7 @@ class Writer:
         self.statistics.failed_commits += 1
         if len(works) > 1 and not isinstance(error, StoreUnavailable):
             log.warning("commit of %d requests failed, trying each alone: %s", len(works), error)
+            _separate(works)
             for work in works:
                 self._commit([work])
             return
@@ -237,6 +256,41 @@ class Writer:
         _answer_repeats(works, left_out)
 
 
+def _read(works: list[Work]) -> list[Work]:
+    """Reads the works that are not read yet. Those that have nothing to write are told; the others are returned, ones that were
+    read together in a row."""
+    together: dict[Any, list[Work]] = {}
+    for work in works:
+        together.setdefault(work.unread, []).append(work)
+    if len(together) == 1 and None in together:
+        return works
+    writing = together.pop(None, [])
+    told: list[Work] = []
+    for read, unread in together.items():
+        try:
+            known = read(unread)
+        except BaseException as error:  # whoever waits gets an answer
+            log.exception("%d requests could not be read", len(unread))
+            known = unread
+            for work in unread:
+                work.error = error if isinstance(error, Exception) else StoreUnavailable(str(error))
+        for work in known:
+            work.unread = None
+            (told if work.error is not None or work.is_empty else writing).append(work)
+    if told:
+        _tell(told)
+    return writing
+
+
+def _separate(works: list[Work]) -> None:
+    """Gives each work the rows of its own."""
+    batch = SpanBatch.concat([work.batch for work in works])
+    first = 0
+    for work in works:
+        work.batch = batch.part(first, first + work.spans)
+        first += work.spans
+
+
 def _tell(works: list[Work]) -> None:
     with wakeups.together():
         for work in works:
@@ -253,13 +307,13 @@ def _answer(works: list[Work], resolution: Resolution) -> None:
     duplicates = resolution.duplicate_rows
     if not duplicates:
         for work in works:
-            work.stored, work.duplicate = work.batch.size, 0
+            work.stored, work.duplicate = work.spans, 0
         return
     first = 0
     for work in works:
-        last = first + work.batch.size
+        last = first + work.spans
         work.duplicate = sum(1 for row in duplicates if first <= row < last)
-        work.stored = work.batch.size - work.duplicate
+        work.stored = work.spans - work.duplicate
         first = last
 
 

@@ -220,3 +220,46 @@ def test_a_panic_of_native_code_fails_its_commit_and_not_the_writer(
     again = Work(batch(span()))
     writer.submit(again)
     assert again.stored == 1
+
+
+def test_requests_that_were_read_together_and_cannot_be_stored_together_are_tried_one_by_one(
+    moody: Moody, writer: Writer
+) -> None:
+    spans = [span(span_id=1), span(span_id=2, input_tokens=2**70), span(span_id=3), span(span_id=4)]
+    sizes = [0, 1, 1, 2]
+
+    def read(works: list[Work]) -> list[Work]:
+        assert len(works) == 4
+        for work, size in zip(works, sizes, strict=True):
+            work.spans = size
+        works[1].batch = batch(*spans)
+        return works
+
+    moody.gate = threading.Event()
+    first = submit(writer, Work(batch(span(span_id=9))))
+    wait_until(lambda: writer.statistics.submitted == 1 and not writer.statistics.waiting_spans)
+    works = [Work(batch(), spans=1, unread=read) for _ in sizes]
+    threads = [first]
+    for number, work in enumerate(works, 2):
+        threads.append(submit(writer, work))
+        wait_until(lambda number=number: writer.statistics.submitted == number)  # type: ignore[misc]
+    moody.gate.set()
+    for thread in threads:
+        thread.join()
+    assert [work.stored for work in works] == [0, 1, 0, 2]
+    assert [work.error is None for work in works] == [True, True, False, True]
+    assert {key[1][-1] for key in stored(moody)} == {9, 1, 3, 4}
+    assert writer.statistics.waiting_spans == 0
+
+
+def test_a_reader_that_fails_is_the_answer_of_its_requests_and_of_no_others(moody: Moody, writer: Writer) -> None:
+    def read(works: list[Work]) -> list[Work]:
+        raise StoreUnavailable("not read")
+
+    unreadable, good = Work(batch(), spans=1, unread=read), Work(batch(span(span_id=2)))
+    for thread in [submit(writer, work) for work in (unreadable, good)]:
+        thread.join()
+    assert isinstance(unreadable.error, StoreUnavailable)
+    assert good.stored == 1
+    writer.submit(Work(batch(span(span_id=3))))
+    assert len(stored(moody)) == 2
