@@ -26,11 +26,16 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 from benchmarks.load import SECOND, Template
 from benchmarks.server import Server, machine
+from otel_llm.serving.server import loop_factory
 
 EXPORT = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
 START = 1_767_225_600 * SECOND
 PREPARED_SPANS = 600_000
 """A load of up to this many spans (500 MB) is made before the clock starts; a longer one while it is sent."""
+
+
+IN_FLIGHT = 4
+"""Requests at a time over a connection, where several are sent."""
 
 
 @dataclass
@@ -106,11 +111,13 @@ def generate(
     spans_a_request: int,
     total: int,
     connections: int,
+    in_flight: int,
     step_ns: int,
     start_ns: int,
     result: "multiprocessing.Queue[Load]",
 ) -> None:
-    """Sends ``total`` spans over some connections; puts a :class:`Load` into the queue. Runs in its own process."""
+    """Sends ``total`` spans over some connections, so many requests at a time over each (one, but for gRPC); puts a
+    :class:`Load` into the queue. Runs in its own process."""
     load = Load()
     lock = threading.Lock()
     requests = iter(range(0, total, spans_a_request))
@@ -122,9 +129,8 @@ def generate(
             prepared = [_to_json(body) for body in prepared]
         requests = iter(range(len(prepared)))
 
-    def work() -> None:
+    def work(send: Callable[[bytes], None]) -> None:
         template = Template.make(spans_a_request, spans_a_trace=min(4, spans_a_request))
-        send = _grpc_sender(port) if kind == "grpc" else _http_sender(port, kind)
         latencies = []
         while True:
             with lock:
@@ -139,7 +145,8 @@ def generate(
             load.latencies.extend(latencies)
             load.spans += len(latencies) * spans_a_request
 
-    threads = [threading.Thread(target=work) for _ in range(connections)]
+    senders = [_grpc_sender(port) if kind == "grpc" else _http_sender(port, kind) for _ in range(connections)]
+    threads = [threading.Thread(target=work, args=(send,)) for send in senders for _ in range(in_flight)]
     started, cpu = time.perf_counter(), time.process_time()
     for thread in threads:
         thread.start()
@@ -157,6 +164,7 @@ def run(
     connections: int,
     step_ns: int = 1_000_000,
     start_ns: int = START,
+    in_flight: int = 1,
 ) -> tuple[Load, float]:
     """One load against a server; returns it with the server's processor seconds."""
     context = multiprocessing.get_context("spawn")
@@ -164,7 +172,7 @@ def run(
     port = server.grpc_port if kind == "grpc" else server.http_port
     before = server.cpu_s()
     process = context.Process(
-        target=generate, args=(kind, port, spans_a_request, total, connections, step_ns, start_ns, result)
+        target=generate, args=(kind, port, spans_a_request, total, connections, in_flight, step_ns, start_ns, result)
     )
     process.start()
     load = result.get(timeout=3600)
@@ -225,9 +233,13 @@ class Echo:
     def __init__(self) -> None:
         self.grpc_port = 0
         self._ready, self._stopping = threading.Event(), threading.Event()
-        self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()), daemon=True)
+        self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
         self._ready.wait()
+
+    def _run(self) -> None:
+        with asyncio.Runner(loop_factory=loop_factory()) as runner:
+            runner.run(self._serve())
 
     async def _serve(self) -> None:
         async def export(messages: object, call: grpc.aio.ServicerContext) -> bytes:
@@ -289,6 +301,9 @@ def main() -> None:
             if name == "small":
                 echo = Echo()
                 row("floor: gRPC alone", *run(echo, kind, size, total, args.connections), 0)
+                several = run(server, kind, size, total, args.connections, start_ns=START + SECOND, in_flight=IN_FLIGHT)
+                row(f"{name}, {IN_FLIGHT} requests at a time a connection", *several, server.memory_mb(peak=True))
+                row("floor: gRPC alone", *run(echo, kind, size, total, args.connections, in_flight=IN_FLIGHT), 0)
                 echo.stop()
         print("\nserver stopped with", server.stop())
 

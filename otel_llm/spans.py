@@ -260,6 +260,7 @@ class SpanBatch:
     @classmethod
     def concat(cls, batches: Sequence["SpanBatch"]) -> "SpanBatch":
         """One batch with the rows of all, in order."""
+        batches = [batch for batch in batches if batch.size]
         if len(batches) == 1:
             return batches[0]
         held = set().union(*(batch.columns for batch in batches))

@@ -153,9 +153,10 @@ class Writer:
             works = self._gather()
             if not works:
                 return
-            works = _read(works)
-            if works:
-                self._commit(works)
+            writing = _read(works)
+            if writing:
+                self._commit(writing)
+            self._expected = len(works) + len(self._waiting)
 
     def _gather(self) -> list[Work]:
         with self._wake:
@@ -178,7 +179,6 @@ class Writer:
                 spans += work.spans
                 size_bytes += work.size_bytes
             self.statistics.waiting_spans -= spans
-            self._expected = len(works) + len(self._waiting)
             return works
 
     def _settle(self) -> None:
@@ -193,8 +193,8 @@ class Writer:
             self._wake.acquire()
 
     def _await_company(self) -> None:
-        """Waits a moment for as many requests as the last commit had: clients that were answered together come back
-        together, and one commit for all of them is as cheap as one for the first."""
+        """Waits a moment for as many requests as the last commit had, and as came while it ran: clients that were answered
+        together come back together, and one commit for all of them is as cheap as one for the first."""
         deadline = time.monotonic() + self._interval_s
         while (
             len(self._waiting) < self._expected
