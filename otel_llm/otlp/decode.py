@@ -11,11 +11,12 @@ import msgspec
 from google.protobuf.descriptor import Descriptor
 from google.protobuf.message import DecodeError, Message
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
-from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, Span
+from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans
 
 from otel_llm.errors import InvalidPayload
 from otel_llm.otlp.damage import Damage, Undecodable
 from otel_llm.otlp.extent import check_extent
+from otel_llm.otlp.json_spans import SpanText
 from otel_llm.otlp.mend import mend
 from otel_llm.otlp.signals import SIGNALS, SignalName
 from otel_llm.otlp.transcode import transcode
@@ -30,11 +31,10 @@ def _object(message: type[Message], **typed: Any) -> Any:
     return TypedDict(f"{message.DESCRIPTOR.name}Object", fields, total=False)  # type: ignore[operator] # by descriptor
 
 
-_SPANS: Final = list[_object(Span, attributes=list[msgspec.Raw])]  # type: ignore[misc] # made by descriptor
-_SCOPES: Final = list[_object(ScopeSpans, spans=_SPANS)]  # type: ignore[misc] # made by descriptor
+_SCOPES: Final = list[_object(ScopeSpans, spans=list[SpanText])]  # type: ignore[misc] # made by descriptor
 _RESOURCES: Final = list[_object(ResourceSpans, scope_spans=_SCOPES)]  # type: ignore[misc] # made by descriptor
 _LAZY_TRACES: Final = msgspec.json.Decoder(_object(ExportTraceServiceRequest, resource_spans=_RESOURCES))
-"""Reads a trace request, but leaves span attributes as JSON text: most of them were seen before, and are looked up by it."""
+"""Reads a trace request, but for the attributes of its spans, which stay JSON text."""
 
 
 class Decoded(NamedTuple):
