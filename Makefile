@@ -11,7 +11,7 @@ run: $(STAMP)  ## run the collector on the embedded store (otel-llm.duckdb in th
 	$(BIN)/otel-llm serve
 
 test: $(DEV_STAMP)  ## run all tests, several files at a time; PYTEST_ARGS="-k name" narrows them
-	$(BIN)/python -m pytest -n auto --dist loadfile $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 
 check: $(DEV_STAMP)  ## format, lint and types, as the continuous integration checks them
 	$(BIN)/ruff format --check .

@@ -12,7 +12,27 @@ from tests.logs import logging_undone
 
 __all__ = ["clickhouse_folder", "clickhouse_http", "new_clickhouse", "new_postgresql", "postgresql_server"]
 
-MOST_WORKERS = 4
+LONGEST = (
+    "tests/durability/test_crash.py",
+    "tests/store/test_duckdb_journal.py",
+    "tests/cli/test_serve.py",
+    "tests/corpus_e2e/test_corpus_e2e.py",
+    "tests/interop/test_published_clients.py",
+    "tests/dashboard/test_pages.py",
+    "tests/store/test_copying.py",
+    "tests/query_api/test_oracle.py",
+    "tests/store/test_processes.py",
+    "tests/store/test_resolution.py",
+    "tests/store/test_endpoints.py",
+    "tests/fuzz/test_whole_path.py",
+    "tests/dashboard/test_overview.py",
+    "tests/conventions/test_stencils.py",
+    "tests/sdk/test_first_token.py",
+    "tests/sdk/test_delivery.py",
+    "tests/e2e/test_openai_app.py",
+    "tests/examples/test_apps.py",
+)
+"""Files that take longest, most of it waiting: none of them may be the one that is begun when all others are done."""
 
 # Machines are shared: a time limit for one example says more about the neighbours than about the code.
 settings.register_profile("shared", deadline=None)
@@ -27,12 +47,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
-    """Files at a time for ``-n auto``: each has servers of its own, and tests wait for processes more than they compute."""
-    return max(2, min(os.cpu_count() or 1, MOST_WORKERS))
+    """Files at a time for ``-n auto``: two for each core, as tests wait for processes as long as they compute; not many more
+    than four, as each has servers of its own."""
+    cores = os.cpu_count() or 1
+    return min(2 * cores, max(4, cores // 2))
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Long variants are skipped unless asked for."""
+    """The longest files come first. Long variants are skipped unless asked for."""
+    place = {name: number for number, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: place.get(item.nodeid.partition("::")[0], len(LONGEST)))
     if not config.getoption("--slow"):
         for item in items:
             if "slow" in item.keywords:

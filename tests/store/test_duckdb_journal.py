@@ -185,22 +185,32 @@ def test_a_row_that_the_database_would_refuse_is_refused_at_once(
 @pytest.mark.parametrize("others", [0, 1, 5])
 @pytest.mark.parametrize("throughout", [False, True])
 def test_a_value_of_another_type_is_stored_or_refused_as_without_a_journal(
-    tmp_path: Path, odd: dict[str, Any], others: int, throughout: bool
+    with_and_without: tuple[DuckDBEngine, DuckDBEngine], odd: dict[str, Any], others: int, throughout: bool
 ) -> None:
+    project = f"p{next(_projects)}"
     outcomes = []
-    for name, journal in (("journal", SMALL), ("plain", 0)):
-        engine = DuckDBEngine(str(tmp_path / name), journal_spans=journal)
-        engine.open()
+    for engine in with_and_without:
         rows = [span(span_id=1, **odd), *(span(span_id=2 + at, **(odd if throughout else {})) for at in range(others))]
-        change = Change(insert=batch(*rows))
+        change = Change(insert=batch(*(row | {"project": project} for row in rows)))
+        refused = None
         try:
             engine.commit((), (), lambda session, change=change: session.apply(change))  # type: ignore[misc]
         except (duckdb.Error, OverflowError, UnicodeError, TypeError) as error:
-            outcomes.append((type(error), stored(engine)))
-        else:
-            outcomes.append((None, stored(engine)))
-        engine.close()
+            refused = type(error)
+        outcomes.append((refused, stored(engine, project)))
     assert outcomes[0] == outcomes[1]
+
+
+@pytest.fixture(scope="module")
+def with_and_without(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[DuckDBEngine, DuckDBEngine]]:
+    """A store with a journal and one without."""
+    folder = tmp_path_factory.mktemp("with and without")
+    engines = (DuckDBEngine(str(folder / "journal"), journal_spans=SMALL), DuckDBEngine(str(folder / "plain"), journal_spans=0))
+    for engine in engines:
+        engine.open()
+    yield engines
+    for engine in engines:
+        engine.close()
 
 
 def test_values_at_their_bounds_are_stored_as_they_are(engine: DuckDBEngine) -> None:
