@@ -7,10 +7,24 @@ import pytest
 from hypothesis import settings
 
 from tests.effort import THOROUGH
-from tests.engines import clickhouse_folder, clickhouse_http, new_clickhouse, new_postgresql, postgresql_server
+from tests.engines import (
+    clickhouse_databases,
+    clickhouse_folder,
+    clickhouse_http,
+    new_clickhouse,
+    new_postgresql,
+    postgresql_server,
+)
 from tests.logs import logging_undone
 
-__all__ = ["clickhouse_folder", "clickhouse_http", "new_clickhouse", "new_postgresql", "postgresql_server"]
+__all__ = [
+    "clickhouse_databases",
+    "clickhouse_folder",
+    "clickhouse_http",
+    "new_clickhouse",
+    "new_postgresql",
+    "postgresql_server",
+]
 
 LONGEST = (
     "tests/durability/test_crash.py",

@@ -75,28 +75,48 @@ def clickhouse_http(clickhouse_folder: Path) -> "Iterator[ClickHouseHTTP]":
     server.server_close()
 
 
+class ClickHouseDatabases:
+    """Makes empty databases of the ClickHouse engine in this process (chDB).
+
+    A table costs it work all the time, so a database is dropped when the test, or the fixture, that asked for it has ended.
+    """
+
+    def __init__(self, folder: Path, run: Callable[[str], object]) -> None:
+        self._folder = folder
+        self._run = run
+
+    def new(self, request: pytest.FixtureRequest) -> str:
+        """Makes one and gives its URL."""
+        name = f"store{next(_databases)}"
+        self._run(f"CREATE DATABASE {name}")
+        request.addfinalizer(lambda: self._run(f"DROP DATABASE {name} SYNC"))
+        return f"clickhousedb:///{name}?interface=chdb&path={self._folder}"
+
+
 @pytest.fixture(scope="session")
-def new_clickhouse(clickhouse_folder: Path) -> Iterator[Callable[[], str]]:
-    """Makes an empty database of the ClickHouse engine in this process (chDB) and gives its URL.
+def clickhouse_databases(clickhouse_folder: Path) -> Iterator[ClickHouseDatabases]:
+    """Databases of that engine.
 
     One connection stays open: without any, the engine would end and start anew for each store, ever slower as it loads all
     that is in its folder, and leave some fifteen threads behind each time.
     """
-    path = clickhouse_folder
-    admin = sa.create_engine(f"clickhousedb:///?interface=chdb&path={path}", poolclass=sa.NullPool)
+    admin = sa.create_engine(f"clickhousedb:///?interface=chdb&path={clickhouse_folder}", poolclass=sa.NullPool)
     with admin.connect() as connection:
+        yield ClickHouseDatabases(clickhouse_folder, connection.exec_driver_sql)
 
-        def make() -> str:
-            name = f"store{next(_databases)}"
-            connection.exec_driver_sql(f"CREATE DATABASE {name}")
-            return f"clickhousedb:///{name}?interface=chdb&path={path}"
 
-        yield make
+@pytest.fixture
+def new_clickhouse(request: pytest.FixtureRequest, clickhouse_databases: ClickHouseDatabases) -> Callable[[], str]:
+    """Makes an empty database of ClickHouse for a test and gives its URL."""
+    return lambda: clickhouse_databases.new(request)
 
 
 def url_of(request: pytest.FixtureRequest, name: str, tmp_path: Path) -> str:
-    """URL of an empty store of a named engine."""
+    """URL of an empty store of a named engine, for as long as whatever requests it."""
     if name == "duckdb":
         return f"duckdb:///{tmp_path / 'store.duckdb'}"
-    make: Callable[[], str] = request.getfixturevalue(f"new_{name}")
+    if name == "clickhouse":
+        databases: ClickHouseDatabases = request.getfixturevalue("clickhouse_databases")
+        return databases.new(request)
+    make: Callable[[], str] = request.getfixturevalue("new_postgresql")
     return make()

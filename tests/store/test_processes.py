@@ -49,7 +49,7 @@ def test_a_process_serves_any_engine_and_finds_its_spans_after_a_restart(
     if name != "clickhouse":
         url = url_of(request, name, tmp_path)
     else:
-        request.getfixturevalue("new_clickhouse")  # says what is missing
+        request.getfixturevalue("clickhouse_databases")  # says what is missing
     server = start(url)
     body = spans(7)
     send(server, body)
