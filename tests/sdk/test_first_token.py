@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +11,14 @@ import pytest
 from model_server import ModelServer
 
 from otel_llm.sdk.first_token import FIRST_CHUNK
-from tests.sdk.conftest import FIRST_TOKEN_S, TOKEN_S
+from tests.sdk.conftest import FIRST_TOKEN_S
 from tests.sdk.stream_spans import INSTRUMENTATIONS
 from tests.sdk.streams import ENDS, STREAMS
 
 ROOT = Path(__file__).parents[2]
 OUTPUT = 12
+TOKEN_S = 0.04
+"""Slow enough for a busy client, which may be a third of a second late for the first chunk."""
 
 
 ENDED_WITH_THE_HEADERS = {
@@ -27,7 +30,13 @@ ENDED_WITH_THE_HEADERS = {
 
 
 @pytest.fixture(scope="module")
-def found(sdk_model: ModelServer) -> dict[str, dict[str, Any]]:
+def slow_model() -> Iterator[ModelServer]:
+    with ModelServer(first_token_delay=FIRST_TOKEN_S, token_delay=TOKEN_S) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def found(slow_model: ModelServer) -> dict[str, dict[str, Any]]:
     """vendor → spans by stream, and what the app saw.
 
     All vendors at once, each in its own process; one is switched on before our watch.
@@ -35,7 +44,7 @@ def found(sdk_model: ModelServer) -> dict[str, dict[str, Any]]:
     orders = {"genai": "first", "openllmetry": "first", "openinference": "last"}
     processes = {
         vendor: subprocess.Popen(
-            [sys.executable, "-m", "tests.sdk.stream_spans", vendor, sdk_model.url, order],
+            [sys.executable, "-m", "tests.sdk.stream_spans", vendor, slow_model.url, order],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
