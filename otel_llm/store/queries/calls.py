@@ -193,13 +193,10 @@ def holds_most(reader: Reader, window: Window) -> bool:
     """True when at least half of the time that the store covers lies in the window, where that is known without reading."""
     if not reader.capabilities.columnar:
         return False
-    # The first and the last row are found where they are; for a minimum all would be read.
-    starts = sa.select(SPAN.start_ns).limit(1)
-    found = [row[0] for order in (SPAN.start_ns.asc(), SPAN.start_ns.desc()) for row in reader.rows(starts.order_by(order))]
-    if not found:
+    first, last = reader.row(sa.select(sa.func.min(SPAN.start_ns), sa.func.max(SPAN.start_ns)))
+    if first is None or last is None:
         return False
-    first, last = map(int, found)
-    return 2 * (min(last, window.last_ns) - max(first, window.first_ns)) >= last - first
+    return 2 * (min(int(last), window.last_ns) - max(int(first), window.first_ns)) >= int(last) - int(first)
 
 
 def _wanted(filters: CallFilter) -> dict[Inheritable, Collection[str]]:

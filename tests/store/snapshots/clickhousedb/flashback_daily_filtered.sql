@@ -18,15 +18,9 @@ WHERE `spans`.`project` = %(project_1)s
 LIMIT %(param_1)s
 ;
 
-SELECT `spans`.`start_ns`
+SELECT min(`spans`.`start_ns`) AS `min_1`,
+  max(`spans`.`start_ns`) AS `max_1`
 FROM `spans`
-ORDER BY `spans`.`start_ns` ASC
-LIMIT %(param_1)s
-;
-
-SELECT `spans`.`start_ns`
-FROM `spans`
-ORDER BY `spans`.`start_ns` DESC
 LIMIT %(param_1)s
 ;
 

@@ -8,15 +8,9 @@ WHERE spans.project = $1
 LIMIT $4
 ;
 
-SELECT spans.start_ns
+SELECT min(spans.start_ns) AS min_1,
+  max(spans.start_ns) AS max_1
 FROM spans
-ORDER BY spans.start_ns ASC
-LIMIT $1
-;
-
-SELECT spans.start_ns
-FROM spans
-ORDER BY spans.start_ns DESC
 LIMIT $1
 ;
 
