@@ -682,7 +682,7 @@ class _Inlets:
 class _Beside:
     """Pending spans as a reader's connection sees them: by the name of the table it finds a view of both.
 
-    The view is made within the reader's transaction and goes with it. It costs ten milliseconds, and an aggregate over both a
+    The views are made within the reader's transaction and go with it. They cost some milliseconds, and an aggregate over both a
     third more, where settling some thousand spans beside others that come costs half a second. Whoever asks for the newest
     rows does better to settle: DuckDB finds them by their place in a table, and would read all columns of all rows of a view.
     """
@@ -692,8 +692,6 @@ class _Beside:
         self._connection = connection
         self._arrays = arrays
         self._inlet = _Inlet("pending_spans")
-        self._inlet.table = arrays.table([])
-        connection.register(self._inlet.name, self._inlet)
         # Of a sample, even of all, DuckDB asks for no rows in particular. Of a scan it does, through pyarrow where that is
         # installed, which does not know every filter that a join makes.
         all_pending = f"FROM {self._inlet.name} TABLESAMPLE SYSTEM (100 PERCENT)"
@@ -707,6 +705,8 @@ class _Beside:
         settled, rows = row or (0, 0)
         left = [entry.after(rows) if entry.sequence == settled + 1 else entry for entry in pending if entry.sequence > settled]
         self._inlet.table = self._arrays.table([entry.insert for entry in left])
+        # Anew, with the columns that are held: to plan and scan one costs about as much whether it is filled or not.
+        self._connection.register(self._inlet.name, self._inlet)
         self._connection.execute(self._view)
 
     def hide(self) -> None:

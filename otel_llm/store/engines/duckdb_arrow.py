@@ -25,6 +25,7 @@ ARROW: dict[FieldType, DataType] = {
 }
 FIELD_ARROW = {field.name: ARROW[field.type] for field in FIELDS}
 
+_KEY = ("project", "trace_id", "span_id")
 _MAX_CONSTANTS, _MOST_REPEATED_BYTES = 128, 32
 """Arrays of one value that are kept: 35 MB at most, with commits of a row group; a few MB in practice."""
 
@@ -89,9 +90,10 @@ class Arrays:
         return made
 
     def table(self, batches: Sequence[SpanBatch]) -> Table:
-        """All fields of the rows of all."""
+        """The fields that some row of all of them holds; ids when there is no row."""
         parts = self._parts(batches) or [ArrowBatch()]
-        return Table.from_pydict({name: ChunkedArray(self._chunks(name, parts)) for name in FIELD_NAMES})
+        held = set(_KEY).union(*(part.columns for part in parts))
+        return Table.from_pydict({name: ChunkedArray(self._chunks(name, parts)) for name in FIELD_NAMES if name in held})
 
     def absent(self, name: str, rows: int) -> Array:
         """The column of a field that no row has."""

@@ -1,6 +1,5 @@
 """Runs statements with a time limit and a row limit, so that no question can hold the store."""
 
-import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -10,6 +9,7 @@ import sqlalchemy as sa
 
 from otel_llm.errors import QueryTimeout
 from otel_llm.store.engines.base import Engine
+from otel_llm.store.queries.deadlines import Deadlines
 
 AnySelect = sa.Select[*tuple[Any, ...]]
 AnyRow = sa.Row[*tuple[Any, ...]]
@@ -20,6 +20,7 @@ RETRY_AFTER_S = 5.0
 _STOP_AGAIN_S = 1.0
 """A statement that waits for a journal to be settled is not running yet, and does not notice that it is stopped: it is told
 again until it ends."""
+_deadlines = Deadlines(_STOP_AGAIN_S)
 
 
 class Reader:
@@ -55,31 +56,21 @@ class Reader:
         left = self._deadline - time.monotonic()
         if left <= 0:
             raise QueryTimeout("the query took too long; ask for less at once", RETRY_AFTER_S)
-        guard = threading.Lock()
-        ended, stopped = threading.Event(), threading.Event()
+        stopped = False
 
         def stop() -> None:
-            while not ended.is_set():
-                # Under the lock: an interrupt must never reach the next query of a pooled connection.
-                with guard:
-                    if not ended.is_set():
-                        stopped.set()
-                        self._engine.interrupt(self._connection)
-                ended.wait(_STOP_AGAIN_S)
+            nonlocal stopped
+            stopped = True
+            self._engine.interrupt(self._connection)
 
-        timer = threading.Timer(left, stop)
-        timer.daemon = True
-        timer.start()
         try:
-            yield
+            # An interrupt must never reach the next query of a pooled connection: none comes once the block has ended.
+            with _deadlines.watch(self._deadline, stop):
+                yield
         except Exception as error:
-            if stopped.is_set():
+            if stopped:
                 raise QueryTimeout("the query took too long; ask for less at once", RETRY_AFTER_S) from error
             raise
-        finally:
-            with guard:
-                ended.set()
-            timer.cancel()
 
 
 @contextmanager

@@ -1,0 +1,75 @@
+"""What has not ended in time is stopped, until it has; nothing else is."""
+
+import threading
+import time
+from collections.abc import Callable
+
+import pytest
+
+from otel_llm.store.queries.deadlines import Deadlines
+
+
+def wait_until(holds: Callable[[], bool]) -> None:
+    """Waits at most ten seconds."""
+    deadline = time.monotonic() + 10
+    while not holds():
+        assert time.monotonic() < deadline, "it never came to that"
+        time.sleep(0.002)
+
+
+def watchers() -> int:
+    """Threads that watch."""
+    return sum(thread.name == "otel-llm-deadlines" for thread in threading.enumerate())
+
+
+def test_what_ends_in_time_is_not_stopped_and_starts_no_thread_of_its_own() -> None:
+    deadlines, stopped = Deadlines(0.01), threading.Event()
+    before = watchers()
+    for _ in range(20):
+        with deadlines.watch(time.monotonic() + 0.05, stopped.set):
+            assert watchers() <= before + 1
+    wait_until(lambda: watchers() == before)
+    assert not stopped.is_set()
+
+
+def test_what_is_overdue_is_stopped_again_until_it_ends() -> None:
+    deadlines, calls = Deadlines(0.001), 0
+
+    def stop() -> None:
+        nonlocal calls
+        calls += 1
+
+    with deadlines.watch(time.monotonic(), stop):
+        wait_until(lambda: calls >= 3)
+    ended = calls
+    time.sleep(0.05)
+    assert calls == ended
+
+
+def test_an_earlier_deadline_is_kept_beside_a_later_one() -> None:
+    deadlines, stopped = Deadlines(0.01), threading.Event()
+    with deadlines.watch(time.monotonic() + 600, lambda: None), deadlines.watch(time.monotonic() + 0.01, stopped.set):
+        assert stopped.wait(10)
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_one_that_cannot_be_stopped_does_not_keep_others_from_being_stopped() -> None:
+    deadlines, stopped, hanging = Deadlines(0.01), threading.Event(), threading.Event()
+
+    def fails() -> None:
+        raise OSError("nobody answers")
+
+    with deadlines.watch(time.monotonic(), fails), deadlines.watch(time.monotonic() + 0.01, stopped.set):
+        assert stopped.wait(10)
+    stopped.clear()
+    thread = threading.Thread(target=lambda: _watch(deadlines, lambda: hanging.wait(10)))
+    thread.start()
+    with deadlines.watch(time.monotonic() + 0.05, stopped.set):
+        assert stopped.wait(5)
+    hanging.set()
+    thread.join()
+
+
+def _watch(deadlines: Deadlines, stop: Callable[[], object]) -> None:
+    with deadlines.watch(time.monotonic(), lambda: (stop(), None)[1]):
+        time.sleep(0.1)
