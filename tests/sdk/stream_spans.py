@@ -8,6 +8,7 @@ A process of its own because some instrumentations cannot be switched off again.
 import asyncio
 import json
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from importlib import import_module
 
 from opentelemetry.sdk.trace import TracerProvider
@@ -27,6 +28,8 @@ CLASSES = ("OpenAIInstrumentor", "AnthropicInstrumentor")
 
 
 def main(vendor: str, url: str, watch_first: bool) -> None:
+    with ThreadPoolExecutor() as pool:  # clients make their classes of events with a first stream, which is late for that
+        list(pool.map(lambda read: asyncio.run(read(url)), STREAMS.values()))
     spans = InMemorySpanExporter()
     provider = TracerProvider()
     provider.add_span_processor(OtelLLMSpanProcessor())
