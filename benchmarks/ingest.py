@@ -17,6 +17,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from multiprocessing.synchronize import Event
 from pathlib import Path
 
 import grpc
@@ -34,6 +35,8 @@ PREPARED_SPANS = 600_000
 """A load of up to this many spans (500 MB) is made before the clock starts; a longer one while it is sent."""
 
 
+PROCESSES = multiprocessing.get_context("spawn")
+"""Where generators run."""
 IN_FLIGHT = 4
 """Requests at a time over a connection, where several are sent."""
 
@@ -115,9 +118,10 @@ def generate(
     step_ns: int,
     start_ns: int,
     result: "multiprocessing.Queue[Load]",
+    enough: Event | None = None,
 ) -> None:
     """Sends ``total`` spans over some connections, so many requests at a time over each (one, but for gRPC); puts a
-    :class:`Load` into the queue. Runs in its own process."""
+    :class:`Load` into the queue. Runs in its own process, until all is sent or ``enough`` is set."""
     load = Load()
     lock = threading.Lock()
     requests = iter(range(0, total, spans_a_request))
@@ -135,7 +139,7 @@ def generate(
         while True:
             with lock:
                 at = next(requests, None)
-            if at is None:
+            if at is None or (enough is not None and enough.is_set()):
                 break
             body = prepared[at] if prepared else template.fill(start_ns + at * step_ns, step_ns, min(4, spans_a_request))
             sent = time.perf_counter()
@@ -165,14 +169,16 @@ def run(
     step_ns: int = 1_000_000,
     start_ns: int = START,
     in_flight: int = 1,
+    enough: Event | None = None,
 ) -> tuple[Load, float]:
-    """One load against a server; returns it with the server's processor seconds."""
-    context = multiprocessing.get_context("spawn")
+    """One load against a server, until all is sent or ``enough`` (of :data:`PROCESSES`) is set; returns it with the server's
+    processor seconds."""
+    context = PROCESSES
     result: multiprocessing.Queue[Load] = context.Queue()
     port = server.grpc_port if kind == "grpc" else server.http_port
     before = server.cpu_s()
     process = context.Process(
-        target=generate, args=(kind, port, spans_a_request, total, connections, in_flight, step_ns, start_ns, result)
+        target=generate, args=(kind, port, spans_a_request, total, connections, in_flight, step_ns, start_ns, result, enough)
     )
     process.start()
     load = result.get(timeout=3600)

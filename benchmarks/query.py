@@ -21,7 +21,7 @@ from typing import Any, NamedTuple, Protocol
 
 import duckdb
 
-from benchmarks.ingest import START, Load, run
+from benchmarks.ingest import PROCESSES, START, run
 from benchmarks.load import SECOND
 from benchmarks.server import Server, machine
 
@@ -184,12 +184,12 @@ def measure(server: Server, days: int, end: int = END, repeats: int = REPEATS) -
     }
 
 
-def by_hand(path: Path, days: int, threads: int) -> Timings:
+def by_hand(path: Path, days: int, threads: int, repeats: int = REPEATS) -> Timings:
     """Seconds of the hand-typed questions on the same file, the server stopped."""
     with duckdb.connect(str(path), read_only=True, config={"threads": threads}) as connection:
         values = {"start": END - days * DAY, "end": END}
         return {
-            name: _timed(lambda sql=question.by_hand: connection.execute(sql, values).fetchall())  # type: ignore[misc]
+            name: _timed(lambda sql=question.by_hand: connection.execute(sql, values).fetchall(), repeats)  # type: ignore[misc]
             for name, question in QUESTIONS.items()
             if question.by_hand and days in question.days
         }
@@ -199,6 +199,7 @@ def main() -> None:
     """Runs the benchmark and prints tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--spans", type=int, default=1_000_000)
+    parser.add_argument("--repeats", type=int, default=REPEATS, help="how often each endpoint is asked (11)")
     parser.add_argument("--under-load", action="store_true", help="also ask while ingest runs at full speed")
     args = parser.parse_args()
     print(f"# {machine()}\n# python -m benchmarks.query --spans {args.spans}{' --under-load' if args.under_load else ''}\n")
@@ -209,20 +210,20 @@ def main() -> None:
         early_end = START + DAYS * DAY // 10
         fill(server, args.spans, 0, tenth)
         measure(server, 1, early_end, repeats=1)  # the first time, statements are built and planned
-        small = measure(server, 1, early_end)
+        small = measure(server, 1, early_end, args.repeats)
         fill(server, args.spans, tenth)
-        large = measure(server, 1, early_end)
+        large = measure(server, 1, early_end, args.repeats)
         stopping = time.perf_counter()
         server.stop()
         seconds = time.perf_counter() - stopping
         print(f"\nstop with checkpoint {seconds:.1f} s, {path.stat().st_size / args.spans:.0f} bytes a span on disk")
         server = Server.start(f"duckdb:///{path}")
         print(f"start to healthy {server.ready_s:.2f} s\n")
-        quiet = {days: measure(server, days) for days in (1, DAYS)}
+        quiet = {days: measure(server, days, repeats=args.repeats) for days in (1, DAYS)}
         print(f"peak memory of the server while asked: {server.memory_mb(peak=True):.0f} MB\n")
-        loaded = _under_load(server) if args.under_load else {}
+        loaded = _under_load(server, args.repeats) if args.under_load else {}
         server.stop()
-        hands = {days: by_hand(path, days, 1) for days in (1, DAYS)}
+        hands = {days: by_hand(path, days, 1, args.repeats) for days in (1, DAYS)}
     _print_latencies(quiet, hands)
     _print_growth(small, large)
     if loaded:
@@ -256,28 +257,24 @@ def _print_loaded(quiet: Timings, loaded: Timings) -> None:
         print(f"| {name} | {before * 1e3:.0f} | {after * 1e3:.0f} | {after / before:.1f} |")
 
 
-LOAD_SPANS = 200_000
-"""Spans of one stretch of load; stretches follow each other as long as questions are asked."""
+ALONE_S = 15.0
+"""Seconds of ingest that nobody asks beside."""
 
 
-def _under_load(server: Server) -> Timings:
-    alone, _ = run(server, "grpc", 512, LOAD_SPANS, 8, 1_000_000, END + DAY)
-    stretches: list[Load] = []
-    asked_all = threading.Event()
-
-    def send() -> None:
-        while not asked_all.is_set():
-            start = END + (2 + len(stretches)) * DAY
-            stretches.append(run(server, "grpc", 512, LOAD_SPANS, 8, 1_000_000, start)[0])
-
-    thread = threading.Thread(target=send)
+def _under_load(server: Server, repeats: int) -> Timings:
+    """One load, whose requests are made while they are sent, before and while questions are asked."""
+    enough = PROCESSES.Event()
+    thread = threading.Thread(target=run, args=(server, "grpc", 512, 10**9, 8, 1_000_000, END + DAY), kwargs={"enough": enough})
     thread.start()
-    time.sleep(2)  # the generator starts
-    loaded = measure(server, DAYS)
-    asked_all.set()
+    time.sleep(3)  # the generator starts
+    before, started = server.committed_spans(), time.perf_counter()
+    time.sleep(ALONE_S)
+    between, asking = server.committed_spans(), time.perf_counter()
+    loaded = measure(server, DAYS, repeats=repeats)
+    after, ended = server.committed_spans(), time.perf_counter()
+    enough.set()
     thread.join()
-    stretches = stretches[:-1] or stretches  # nobody asked any more when the last one ended
-    asked, free = sum(each.spans for each in stretches) / sum(each.seconds for each in stretches), alone.spans / alone.seconds
+    free, asked = (between - before) / (asking - started), (after - between) / (ended - asking)
     print(f"ingest alone {free:,.0f} spans/s, while asked all the time {asked:,.0f} ({asked / free - 1:+.0%})\n")
     return loaded
 

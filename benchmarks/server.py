@@ -75,6 +75,12 @@ class Server:
         server.ready_s = time.perf_counter() - started
         return server
 
+    def committed_spans(self) -> float:
+        """Spans of all commits until now."""
+        with _OPENER.open(f"http://127.0.0.1:{self.api_port}/metrics", timeout=60) as answer:
+            lines = answer.read().decode().splitlines()
+        return next(float(line.split()[1]) for line in lines if line.startswith("otel_llm_committed_spans_total "))
+
     def get(self, path: str) -> Any:
         """JSON of a GET on the API port."""
         with _OPENER.open(f"http://127.0.0.1:{self.api_port}{path}", timeout=60) as answer:
