@@ -73,7 +73,7 @@ def blueprint(collector: "Collector") -> Blueprint:
         kinds = request.args.get("eventType", "")
         if kinds and LLM_RESPONSE not in kinds.split(","):
             return answer({"events": [], "total": 0, "hasMore": False})
-        with reading(collector.engine, timeout_s, sql=collector.engine.sql) as reader:
+        with reading(collector.engine, timeout_s) as reader:
             page = recent_calls(
                 reader,
                 caller.project,

@@ -52,7 +52,7 @@ def blueprint(collector: "Collector") -> Blueprint:
         text = request.args.get("limit") or str(DEFAULT_CALLS)
         if not (text.isascii() and text.isdigit() and len(text) <= 9 and 1 <= int(text) <= MAX_CALLS):
             raise ApiError(400, f"limit is a whole number from 1 to {MAX_CALLS}")
-        with reading(collector.engine, timeout_s, sql=collector.engine.sql) as store:
+        with reading(collector.engine, timeout_s) as store:
             return answer({"calls": reports.recent(store, caller.project, window, _filters(), int(text))})
 
     @routes.get("/unpriced")

@@ -32,16 +32,16 @@ def blueprint(collector: "Collector") -> Blueprint:
     routes = Blueprint("v1", __name__, url_prefix="/api/v1")
     timeout_s = collector.settings.query_timeout_s
 
-    def serve(path: str, name: str, view: View, tables: dict[str, Table] | None = None, *, newest: bool = False) -> None:
+    def serve(path: str, name: str, view: View, tables: dict[str, Table] | None = None) -> None:
         """One GET endpoint over the store, for those who may read. The first table is the one that CSV takes unless
-        ``table`` names another; ``newest`` says that the view shows the newest rows."""
+        ``table`` names another."""
 
         @wraps(view)
         def respond(**values: str) -> Response:
             caller: Caller = reader_of(collector.door, product_of(request.path))
             kind = parameters.word("format", ("json", "csv") if tables else ("json",), "json")
             chosen_table = parameters.word("table", list(tables), next(iter(tables))) if tables else None
-            with reading(collector.engine, timeout_s, sql=collector.engine.sql if newest else None) as reader:
+            with reading(collector.engine, timeout_s) as reader:
                 document = view(reader, caller.project, **values)
             if kind == "csv" and tables and chosen_table:
                 found = tables[chosen_table]
@@ -55,7 +55,7 @@ def blueprint(collector: "Collector") -> Blueprint:
     serve("/overview", "overview", overview.view, {"figures": Table("figures", overview.COLUMNS)})
     serve("/series", "series", series.view, {"points": Table("rows", series.columns)})
     serve("/top", "top", top.view, {"rows": Table("rows", top.columns)})
-    serve("/calls/search", "calls", calls.view, {"calls": Table("calls", calls.COLUMNS)}, newest=True)
+    serve("/calls/search", "calls", calls.view, {"calls": Table("calls", calls.COLUMNS)})
     serve("/traces/<trace_id>", "trace", traces.view, {"spans": Table("spans", traces.COLUMNS)})
     serve("/traces/<trace_id>/spans/<span_id>", "span", traces.span_view)
     serve("/traces/<trace_id>/why", "why", traces.why_view, {"spans": Table("spans", traces.WHY_COLUMNS)})

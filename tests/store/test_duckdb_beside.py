@@ -117,7 +117,7 @@ def test_what_is_settled_after_the_look_at_the_journal_is_not_seen_twice(
 
 def test_a_transaction_sees_one_moment(engine: DuckDBEngine) -> None:
     commit(engine, span(trace=1))
-    with engine.aggregates.connect() as connection:
+    with engine.reads.connect() as connection:
         assert connection.execute(FIGURES).one()[0] == 1
         commit(engine, span(trace=2))
         assert connection.execute(FIGURES).one()[0] == 1
@@ -140,7 +140,7 @@ def test_a_connection_goes_back_without_the_view(engine: DuckDBEngine) -> None:
 
 
 def test_each_statement_of_a_connection_without_transactions_sees_all(engine: DuckDBEngine) -> None:
-    with engine.aggregates.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+    with engine.reads.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         for number in range(1, 4):
             commit(engine, span(span_id=number))
             assert connection.execute(FIGURES).one()[0] == number
@@ -150,7 +150,7 @@ def test_each_statement_of_a_connection_without_transactions_sees_all(engine: Du
 
 def test_who_adds_spans_up_cannot_commit(engine: DuckDBEngine) -> None:
     commit(engine, span())
-    with engine.aggregates.connect() as connection:
+    with engine.reads.connect() as connection:
         assert connection.execute(FIGURES).one()[0] == 1
         with pytest.raises(sa.exc.InvalidRequestError):
             connection.commit()
@@ -161,7 +161,7 @@ def test_who_adds_spans_up_cannot_commit(engine: DuckDBEngine) -> None:
 @pytest.mark.parametrize("aggregates", [False, True])
 def test_who_looks_at_what_is_settled_meanwhile_is_in_the_way_of_no_checkpoint(engine: DuckDBEngine, aggregates: bool) -> None:
     commit(engine, span(trace=1))
-    with (engine.aggregates if aggregates else engine.sql).connect() as connection:
+    with (engine.reads if aggregates else engine.sql).connect() as connection:
         assert connection.execute(FIGURES).one()[0] == 1
         commit(engine, span(trace=2))
         engine.checkpoint()
@@ -178,7 +178,7 @@ def test_a_transaction_that_was_not_shown_all_does_not_go_on_without(
         raise duckdb.OutOfMemoryException("no memory")
 
     commit(engine, span())
-    with (engine.aggregates if aggregates else engine.sql).connect() as connection:
+    with (engine.reads if aggregates else engine.sql).connect() as connection:
         with monkeypatch.context() as patch:
             patch.setattr(
                 duckdb_engine._Beside if aggregates else duckdb_engine._Tables, "show" if aggregates else "write", fails
@@ -195,7 +195,7 @@ def test_a_transaction_that_was_not_shown_all_does_not_go_on_without(
 def test_pending_rejections_are_seen(engine: DuckDBEngine) -> None:
     refused = Rejection("default", T0, "spans", "", "", "no_id", "a span without an id")
     engine.commit((), (), lambda session: session.apply(Change(insert=batch(span()), rejections=[refused])))
-    with engine.aggregates.connect() as connection:
+    with engine.reads.connect() as connection:
         assert [tuple(row) for row in connection.execute(sa.select(schema.rejections))] == [tuple(refused)]
         assert connection.execute(FIGURES).one()[0] == 1
 
@@ -223,7 +223,7 @@ def test_a_store_in_memory_does_the_same() -> None:
 
 def test_a_reader_whose_connection_broke_is_told_so_and_the_next_one_sees_all(engine: DuckDBEngine) -> None:
     commit(engine, span())
-    with engine.aggregates.connect() as connection:
+    with engine.reads.connect() as connection:
         connection.begin()
         engine._raw[connection.connection.driver_connection].close()
         with pytest.raises(StoreUnavailable):

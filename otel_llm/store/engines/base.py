@@ -204,10 +204,14 @@ class Engine(ABC):
         return self.sql
 
     @property
-    def aggregates(self) -> sa.Engine:
-        """:attr:`sql` for who only adds spans up, and rolls back: a view of all that was committed may stand for the table, in
-        which it takes long to find the newest rows."""
+    def reads(self) -> sa.Engine:
+        """:attr:`sql` for who only reads, and rolls back: a view of all that was committed may stand for a table."""
         return self.sql
+
+    def tables_of_views(self, connection: sa.Connection) -> str | None:
+        """The schema that names the tables themselves, where the transaction of a connection reads views of them and of what is
+        in no table yet; None where it reads the tables. In a view it takes long to find the first rows of many."""
+        return None
 
     @property
     def journal(self) -> JournalStatistics | None:

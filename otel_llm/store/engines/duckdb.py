@@ -5,9 +5,9 @@ primary key: an index on the ids tripled the file and halved ingest, while one s
 pruned by zone maps, gives the same exactness.
 
 Commits go into a journal first (:mod:`otel_llm.store.engines.duckdb_journal`). A thread settles it by whole row groups while
-commits go on; whatever looks into the database settles the rest before: every transaction of a reader or of the writer,
-retention, a checkpoint, closing. Only who adds spans up does not wait for thousands of them, but reads what is pending beside
-the table (:class:`_Beside`).
+commits go on; whatever looks into the database settles the rest before: every transaction of the writer, retention, a
+checkpoint, closing. Only who answers a question does not wait for thousands of spans, but reads what is pending beside the
+table (:class:`_Beside`).
 
 Two locks, always taken in this order: the *turn*, of whoever decides about spans, appends to the journal and knows what is
 recent; and the one of whoever *changes* the database, by settling or otherwise.
@@ -79,10 +79,12 @@ _SHOWN = "otel_llm_shown"
 """Where a connection notes the transaction before which everything was settled."""
 _SMALL_TABLES = "otel_llm_small_tables"
 """Option of connections that do not wait for what is journalled."""
-_AGGREGATES = "otel_llm_aggregates"
+_READS = "otel_llm_reads"
 """Option of connections that may read what is journalled where it is."""
+_VIEWED = "otel_llm_viewed"
+"""Where a connection notes that its transaction reads it there."""
 BESIDE_SPANS = 1024
-"""Pending spans from which on aggregates read them beside the table: fewer are settled in less time than that takes."""
+"""Pending spans from which on readers find them beside the table: fewer are settled in less time than that takes."""
 
 _AFTER_FAILURE_S = 1.0
 
@@ -115,7 +117,7 @@ class DuckDBEngine(Engine):
         beside_spans: int = BESIDE_SPANS,
     ) -> None:
         """``journal_spans`` is the size of a commit up to which it is journalled; 0 is none. ``group_spans`` are the rows of a
-        row group, a multiple of 2,048. ``beside_spans`` is how many must be pending for aggregates not to settle them."""
+        row group, a multiple of 2,048. ``beside_spans`` is how many must be pending for readers not to settle them."""
         # Absolute, or an application that changes its directory would have the journal, and a database opened anew, elsewhere.
         self.path = os.path.abspath(os.path.expanduser(path)) if path else ""
         self._recent_spans = recent_spans
@@ -212,7 +214,7 @@ class DuckDBEngine(Engine):
         sa.event.listen(sql, "before_cursor_execute", lambda connection, *_: self._show_pending(connection))
         sa.event.listen(sql, "before_cursor_execute", lambda *_: duckdb_probing.begin())
         sa.event.listen(sql, "after_cursor_execute", lambda *_: duckdb_probing.end())
-        sa.event.listen(sql, "commit", _refuse_of_aggregates)
+        sa.event.listen(sql, "commit", _refuse_of_readers)
         sa.event.listen(sql, "handle_error", self._reader_failed)
         sa.event.listen(sql, "checkin", lambda wrapper, _: self._beside[wrapper].hide() if wrapper in self._beside else None)
         return sql
@@ -229,8 +231,16 @@ class DuckDBEngine(Engine):
         return self.sql.execution_options(**{_SMALL_TABLES: True})
 
     @property
-    def aggregates(self) -> sa.Engine:
-        return self.sql.execution_options(**{_AGGREGATES: True})
+    def reads(self) -> sa.Engine:
+        return self.sql.execution_options(**{_READS: True})
+
+    def tables_of_views(self, connection: sa.Connection) -> str | None:
+        if not connection.in_transaction():
+            connection.begin()
+        self._show_pending(connection)
+        if not connection.info[_VIEWED]:
+            return None
+        return self._beside[connection.connection.driver_connection].tables
 
     def _show_pending(self, connection: sa.Connection) -> None:
         """Before a statement of a reader: what was acknowledged is there for it. Raises StoreUnavailable."""
@@ -241,8 +251,10 @@ class DuckDBEngine(Engine):
         transaction = None if options.get("isolation_level") == "AUTOCOMMIT" else connection.get_transaction()
         if transaction is not None and connection.info.get(_SHOWN) is transaction:
             return  # what is settled now it would not see
-        beside = transaction is not None and options.get(_AGGREGATES)
-        if self._journal.pending and not (beside and self._show_beside(connection)):
+        viewed = connection.info[_VIEWED] = bool(
+            self._journal.pending and transaction is not None and options.get(_READS) and self._show_beside(connection)
+        )
+        if self._journal.pending and not viewed:
             base = self._base
             self.settle()
             if self._base is not base:
@@ -683,8 +695,9 @@ class _Beside:
     """Pending spans as a reader's connection sees them: by the name of the table it finds a view of both.
 
     The views are made within the reader's transaction and go with it. They cost some milliseconds, and an aggregate over both a
-    third more, where settling some thousand spans beside others that come costs half a second. Whoever asks for the newest
-    rows does better to settle: DuckDB finds them by their place in a table, and would read all columns of all rows of a view.
+    third more, where settling some thousand spans beside others that come costs half a second. The first rows by some order are
+    another matter: DuckDB finds them by their place in a table, and would read all columns of all rows of a view. Who wants
+    those looks first which ones they are in the table (:meth:`DuckDBEngine.tables_of_views`).
     """
 
     def __init__(self, connection: duckdb.DuckDBPyConnection, arrays: Arrays) -> None:
@@ -695,7 +708,8 @@ class _Beside:
         # Of a sample, even of all, DuckDB asks for no rows in particular. Of a scan it does, through pyarrow where that is
         # installed, which does not know every filter that a join makes.
         all_pending = f"FROM {self._inlet.name} TABLESAMPLE SYSTEM (100 PERCENT)"
-        both = f"FROM {_database_of(connection)}.main.spans UNION ALL BY NAME {all_pending}"
+        self.tables = f"{_database_of(connection)}.main"
+        both = f"FROM {self.tables}.spans UNION ALL BY NAME {all_pending}"
         self._view = f"CREATE OR REPLACE TEMP VIEW spans AS {both}"
 
     def show(self, pending: Sequence[Pending]) -> None:
@@ -894,11 +908,11 @@ def _first_line(error: BaseException) -> str:
     return str(error).strip().splitlines()[0]
 
 
-def _refuse_of_aggregates(connection: sa.Connection) -> None:
+def _refuse_of_readers(connection: sa.Connection) -> None:
     """Before a commit of a reader: the view of what is pending would outlive the transaction it was made for."""
-    if connection.get_execution_options().get(_AGGREGATES):
+    if connection.get_execution_options().get(_READS):
         connection.invalidate()  # SQLAlchemy takes a commit that fails for the end of the transaction
-        raise sa.exc.InvalidRequestError("who adds spans up rolls back")
+        raise sa.exc.InvalidRequestError("who reads only rolls back")
 
 
 class _GivenUp(StoreUnavailable):

@@ -104,7 +104,7 @@ def call_page(
     if after is not None:
         values = [*([after.key] if lead else []), after.start_ns, after.trace_id, after.span_id]
         statement = statement.where(_behind(keys, values))
-    rows = reader.rows(statement.order_by(*(key.desc() for key in keys)).limit(limit + 1))
+    rows = reader.first(statement, keys, limit + 1, descending=True)
     shown = rows[:limit]
     last = shown[-1] if len(rows) > limit else None
     inherited = _inherited(reader, project, shown)

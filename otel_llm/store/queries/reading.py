@@ -11,6 +11,7 @@ from otel_llm.errors import QueryTimeout
 from otel_llm.store.engines.base import Engine
 from otel_llm.store.queries.deadlines import Deadlines
 
+Column = sa.ColumnElement[Any]
 AnySelect = sa.Select[*tuple[Any, ...]]
 AnyRow = sa.Row[*tuple[Any, ...]]
 MAX_ROWS = 2_000_000
@@ -42,6 +43,33 @@ class Reader:
         if len(found) > self._max_rows:
             raise QueryTimeout(f"the answer has more than {self._max_rows:,} rows; ask for less at once", RETRY_AFTER_S)
         return found
+
+    def first(
+        self, statement: AnySelect, keys: Sequence[Column], limit: int, offset: int = 0, *, descending: bool
+    ) -> Sequence[AnyRow]:
+        """Rows of a statement in the order of some keys, none of which is NULL: ``limit`` of them after ``offset``. Raises
+        QueryTimeout."""
+
+        def ordered(some: AnySelect, limit: int, offset: int) -> AnySelect:
+            return some.order_by(*(key.desc() if descending else key.asc() for key in keys)).limit(limit).offset(offset)
+
+        lead = keys[0]
+        if offset <= self._max_rows:
+            for last in self._last_in_table(ordered(statement.with_only_columns(lead), 1, offset + limit - 1)):
+                # That many rows of the table are not behind it, so the wanted ones are not either.
+                found = self.rows(ordered(statement.where(lead >= last if descending else lead <= last), limit, offset))
+                if len(found) == limit:
+                    return found
+                # Some rows of the table do not match together with what is in no table yet.
+        return self.rows(ordered(statement, limit, offset))
+
+    def _last_in_table(self, statement: AnySelect) -> list[Any]:
+        """The value that a statement finds in the tables, where the reader has views of more; it may find none."""
+        with self._watched():
+            schema = self._engine.tables_of_views(self._connection)
+        if schema is None:
+            return []
+        return [row[0] for row in self.rows(statement.execution_options(schema_translate_map={None: schema}))]
 
     def row(self, statement: AnySelect) -> AnyRow:
         """The only row of an ungrouped aggregate. Raises QueryTimeout."""
@@ -75,11 +103,11 @@ class Reader:
 
 @contextmanager
 def reading(engine: Engine, timeout_s: float, max_rows: int = MAX_ROWS, *, sql: sa.Engine | None = None) -> Iterator[Reader]:
-    """A reader whose statements together may take ``timeout_s`` seconds. ``sql`` is given by who does not add rows up, which
-    ``engine.aggregates`` is for: ``engine.sql`` by who asks for the newest, ``engine.small_tables`` by who asks for none."""
+    """A reader whose statements together may take ``timeout_s`` seconds. ``sql`` is ``engine.small_tables`` for who asks for no
+    spans."""
     deadline = time.monotonic() + timeout_s
     try:
-        connecting = (sql or engine.aggregates).connect()
+        connecting = (sql or engine.reads).connect()
     except sa.exc.TimeoutError as error:  # every connection of the pool is busy
         raise QueryTimeout("too many queries at once", RETRY_AFTER_S) from error
     with connecting as connection:

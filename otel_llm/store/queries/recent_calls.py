@@ -91,13 +91,7 @@ def recent_calls(
         call.cost().label("call_cost"),
         sa.func.coalesce(SPAN.agent_name, SPAN.agent_id, SPAN.agentlens_agent_id, SPAN.service_name).label("agent_label"),
     ]
-    statement = (
-        calls.select(*columns, *computed)
-        .order_by(*(key.desc() if order == "desc" else key.asc() for key in keys))
-        .limit(limit)
-        .offset(offset)
-    )
-    rows = reader.rows(statement)
+    rows = reader.first(calls.select(*columns, *computed), keys, limit, offset, descending=order == "desc")
     inherited = _inherited(reader, project, {bytes(row.trace_id) for row in rows if not (row.user_id and row.session_id)})
     return Page([_call(row, *inherited.get(bytes(row.trace_id), (None, None))) for row in rows], total)
 

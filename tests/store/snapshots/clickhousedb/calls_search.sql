@@ -34,7 +34,7 @@ ORDER BY coalesce(coalesce(`spans`.`cost_reported`, `spans`.`cost_computed`), -1
   `spans`.`start_ns` DESC,
   `spans`.`trace_id` DESC,
   `spans`.`span_id` DESC
-LIMIT %(param_1)s
+LIMIT %(param_1)s OFFSET %(param_2)s
 ;
 
 SELECT `trace_values`.`of_trace`,

@@ -58,7 +58,7 @@ ORDER BY CASE WHEN (`spans`.`error` = true) THEN %(param_1)s ELSE %(param_2)s EN
   `spans`.`start_ns` DESC,
   `spans`.`trace_id` DESC,
   `spans`.`span_id` DESC
-LIMIT %(param_5)s
+LIMIT %(param_5)s OFFSET %(param_6)s
 ;
 
 SELECT `trace_values`.`of_trace`,

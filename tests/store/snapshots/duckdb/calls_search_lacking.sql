@@ -58,7 +58,7 @@ ORDER BY CASE WHEN (spans.error = true) THEN $1 ELSE $2 END DESC,
   spans.start_ns DESC,
   spans.trace_id DESC,
   spans.span_id DESC
-LIMIT $16
+LIMIT $16 OFFSET $17
 ;
 
 SELECT trace_values.of_trace,

@@ -58,7 +58,7 @@ ORDER BY CASE WHEN (spans.error = true) THEN %(param_1)s::INTEGER ELSE %(param_2
   spans.start_ns DESC,
   spans.trace_id DESC,
   spans.span_id DESC
-LIMIT %(param_8)s::INTEGER
+LIMIT %(param_8)s::INTEGER OFFSET %(param_9)s::INTEGER
 ;
 
 SELECT trace_values.of_trace,
