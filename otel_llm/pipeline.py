@@ -134,14 +134,15 @@ class Pipeline:
                 now_ns=time.time_ns(),
                 content=self._content,
             )
+            if not extraction.is_plain:
+                return False
+            if extraction.batch.size:
+                self._prices.price(extraction.batch)
         except Exception:  # which of them it is shows when each is read alone
-            return False
-        if not extraction.is_plain:
             return False
         for request, spans in zip(requests, received, strict=True):
             request.spans, request.message = spans, None
         if extraction.batch.size:
-            self._prices.price(extraction.batch)
             next(request for request in requests if request.spans).batch = extraction.batch
         return True
 

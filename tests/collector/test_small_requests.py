@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
@@ -115,14 +115,15 @@ def outcome(sent: Sequence[tuple[bytes, Caller]], size_bytes: int, folder: Path)
 
 @settings(max_examples=examples(200, 8), deadline=None)
 @given(st.lists(SENT, min_size=1, max_size=14))
+@example([Sent("good", 1, "x", 0), Sent("good", 5, "x", 1), Sent("bad value", 7, "x", 1), Sent("good", 5, "y", 0)])
 def test_requests_read_together_are_stored_answered_and_counted_as_read_alone(sent: list[Sent]) -> None:
     requests = [(each.encoded(), CALLERS[each.caller]) for each in sent]
+    callers = [each.caller for each in sent]
+    by_caller = sorted(range(len(sent)), key=lambda place: callers.index(callers[place]))  # of equal copies the first stays
     with tempfile.TemporaryDirectory() as name:
         together = outcome(requests, SMALL, Path(name))
-        alone = outcome(requests, 0, Path(name))
-    assert sorted(map(str, together.answers)) == sorted(map(str, alone.answers))
-    rejected = [answer.rejected for answer in together.answers]
-    assert rejected == [answer.rejected for answer in alone.answers]
+        alone = outcome([requests[place] for place in by_caller], 0, Path(name))
+    assert [together.answers[place] for place in by_caller] == alone.answers
     assert together.rows == alone.rows
     assert together.tally == alone.tally
     assert together.commits <= 1
@@ -140,6 +141,25 @@ def test_a_request_with_a_broken_scope_costs_those_read_with_it_nothing(tmp_path
     assert [answer.rejected for answer in found.answers] == [0] * 6
     assert len(found.rows["a"]) == 6
     assert found.tally["a"]["spans"]["stored"] == 6
+
+
+def test_a_price_that_cannot_be_computed_costs_those_read_with_it_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    price = PRICER.price
+
+    def fails_for_three(batch: Any, rows: Any = None) -> None:
+        if 3 in batch["output_tokens"]:
+            raise ArithmeticError("no price for three")
+        price(batch, rows)
+
+    monkeypatch.setattr(PRICER, "price", fails_for_three)
+    sent = [(request(*_good(number)).SerializeToString(), CALLERS[number % 2]) for number in range(6)]
+    found = outcome(sent, SMALL, tmp_path)
+    assert isinstance(found.answers.pop(3), ArithmeticError)
+    assert [answer.rejected for answer in found.answers] == [0] * 5
+    assert sorted(row["output_tokens"] for row in found.rows["a"].values()) == [0, 1, 2, 4, 5]
+    assert found.tally["a"]["spans"]["stored"] == 5
 
 
 def test_a_price_list_that_fails_for_one_is_answered_and_the_next_requests_are_served(
