@@ -284,9 +284,10 @@ def _read(works: list[Work]) -> list[Work]:
 
 def _separate(works: list[Work]) -> None:
     """Gives each work the rows of its own."""
-    batch = SpanBatch.concat([work.batch for work in works])
-    first = 0
+    batch, first = SpanBatch(), 0
     for work in works:
+        if work.batch.size:
+            batch, first = work.batch, 0
         work.batch = batch.part(first, first + work.spans)
         first += work.spans
 

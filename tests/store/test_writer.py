@@ -252,6 +252,27 @@ def test_requests_that_were_read_together_and_cannot_be_stored_together_are_trie
     assert writer.statistics.waiting_spans == 0
 
 
+def test_requests_that_cannot_be_joined_are_tried_one_by_one(
+    moody: Moody, writer: Writer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    concat = SpanBatch.concat
+
+    def concat_one(batches: Sequence[SpanBatch]) -> SpanBatch:
+        if len(batches) > 1:
+            raise MemoryError
+        return concat(batches)
+
+    monkeypatch.setattr(SpanBatch, "concat", concat_one)
+    moody.gate = threading.Event()
+    works = [Work(batch(span(span_id=number))) for number in range(1, 5)]
+    threads = [submit(writer, work) for work in works]
+    wait_until(lambda: writer.statistics.submitted == 4)
+    moody.gate.set()
+    wait_until(lambda: not any(thread.is_alive() for thread in threads))
+    assert [work.stored for work in works] == [1] * 4
+    assert writer.statistics.failed_commits, "some of them were to be joined"
+
+
 def test_a_reader_that_fails_is_the_answer_of_its_requests_and_of_no_others(moody: Moody, writer: Writer) -> None:
     def read(works: list[Work]) -> list[Work]:
         raise StoreUnavailable("not read")
