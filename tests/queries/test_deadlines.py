@@ -2,6 +2,7 @@
 
 import threading
 import time
+import weakref
 from collections.abc import Callable
 
 import pytest
@@ -50,6 +51,50 @@ def test_an_earlier_deadline_is_kept_beside_a_later_one() -> None:
     deadlines, stopped = Deadlines(0.01), threading.Event()
     with deadlines.watch(time.monotonic() + 600, lambda: None), deadlines.watch(time.monotonic() + 0.01, stopped.set):
         assert stopped.wait(10)
+
+
+def test_what_has_ended_is_let_go_before_its_deadline() -> None:
+    class Statement:
+        def stop(self) -> None:
+            """Ends it."""
+
+    deadlines, statement = Deadlines(0.01), Statement()
+    left = weakref.ref(statement)
+    with deadlines.watch(time.monotonic() + 600, statement.stop):
+        del statement
+        assert left() is not None
+    assert left() is None
+
+
+def test_without_a_thread_to_watch_nothing_is_begun_and_the_next_is_watched(monkeypatch: pytest.MonkeyPatch) -> None:
+    deadlines, unwatched, stopped = Deadlines(0.01), threading.Event(), threading.Event()
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", no_thread)
+        with pytest.raises(RuntimeError), deadlines.watch(time.monotonic(), unwatched.set):
+            pytest.fail("it was begun")
+    with deadlines.watch(time.monotonic() + 0.05, stopped.set):
+        assert stopped.wait(10)
+    assert not unwatched.is_set()
+
+
+def test_without_a_thread_to_stop_it_what_is_overdue_is_stopped_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    deadlines, refused, stopped = Deadlines(0.01), threading.Event(), threading.Event()
+
+    def start(thread: threading.Thread) -> None:
+        refused.set()
+        no_thread(thread)
+
+    with deadlines.watch(time.monotonic() + 0.1, stopped.set):
+        with monkeypatch.context() as patched:
+            patched.setattr(threading.Thread, "start", start)
+            assert refused.wait(10)
+            assert not stopped.is_set()
+        assert stopped.wait(10)
+
+
+def no_thread(_: threading.Thread) -> None:
+    """Starts none, as where a process has as many as it may."""
+    raise RuntimeError("can't start new thread")
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")

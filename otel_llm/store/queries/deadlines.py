@@ -23,16 +23,15 @@ class Deadlines:
     @contextmanager
     def watch(self, at: float, stop: Callable[[], None]) -> Iterator[None]:
         """From ``at`` (``time.monotonic``) on, ``stop`` is called by a thread of its own until the block ends. When this
-        returns, it is not running and will not."""
+        returns, it is not running and will not. Raises RuntimeError, before the block, when no thread can be had."""
         watched = _Watched(stop)
         with self._changed:
-            sooner = not self._due or at < self._due[0][0]
-            heapq.heappush(self._due, (at, next(self._numbers), watched))
             if not self._watching:
-                self._watching = True
                 threading.Thread(target=self._run, name="otel-llm-deadlines", daemon=True).start()
-            elif sooner:
+                self._watching = True
+            elif not self._due or at < self._due[0][0]:
                 self._changed.notify()
+            heapq.heappush(self._due, (at, next(self._numbers), watched))
         try:
             yield
         finally:
@@ -46,13 +45,16 @@ class Deadlines:
                 if not self._due:
                     self._watching = False
                     return
-                at, _, watched = self._due[0]
+                at, number, watched = self._due[0]
                 left = at - time.monotonic()
                 if left > 0:
                     self._changed.wait(left)
                     continue
                 heapq.heappop(self._due)
-            threading.Thread(target=watched.stop, args=(self._again_s,), name="otel-llm-overdue", daemon=True).start()
+                try:
+                    threading.Thread(target=watched.stop, args=(self._again_s,), name="otel-llm-overdue", daemon=True).start()
+                except RuntimeError:  # no thread can be had at the moment
+                    heapq.heappush(self._due, (time.monotonic() + self._again_s, number, watched))
 
 
 class _Watched:
@@ -75,6 +77,7 @@ class _Watched:
             time.sleep(again_s)
 
     def end(self) -> None:
-        """It has ended: nothing stops it from here on."""
+        """It has ended: nothing stops it from here on. What would have is let go, though the deadline is still to come."""
         with self._lock:
             self.ended = True
+            del self._stop
