@@ -34,6 +34,8 @@ SpanText: Final[Any] = msgspec.defstruct(
 _KINDS: Final[dict[Any, bytes]] = {None: b"\x30\x00", **{kind: bytes((0x30, kind)) for kind in Span.SpanKind.values()}}
 _TIMES: Final = struct.Struct("<BQBQ").pack
 _START, _END = 0x39, 0x41
+_MOST_DIGITS: Final = 40
+"""Digits of two times as most are written: each is below 2**64."""
 
 _OTHERS: Final = tuple(name for name in _NAMES if name not in (*_PLAIN, "attributes"))
 _unusual: Final = attrgetter(*_OTHERS, *_OTHER_NAMES)
@@ -64,7 +66,7 @@ def _plain_fields(span: Any) -> list[bytes]:
     kind = _KINDS[span.kind]
     if type(start) is str:
         digits = start + end
-        if not (digits.isdecimal() and digits.isascii()):
+        if not (digits.isdecimal() and digits.isascii() and len(digits) <= _MOST_DIGITS):
             raise ValueError
         start, end = int(start), int(end)
     elif type(start) is not int or type(end) is not int:

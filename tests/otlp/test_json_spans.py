@@ -158,6 +158,13 @@ def test_lists_of_attributes_that_are_split_otherwise(attributes: str) -> None:
     check(f'[{{"traceId":"{TRACE_ID}","attributes":[{INNER}]}},{{"traceId":"{TRACE_ID}","attributes":{attributes}}}]')
 
 
+@pytest.mark.parametrize("time", ["0" * 39, "0" * 40, "0" * 41, "7" * 19, "9" * 20])
+def test_times_of_many_digits(time: str) -> None:
+    for start, end in ((time, "1"), ("1", time)):
+        due = f'"traceId":"{TRACE_ID}","spanId":"{SPAN_ID}"'
+        check(f'[{{{due},"startTimeUnixNano":"{start}","endTimeUnixNano":"{end}"}}]')
+
+
 def test_a_field_under_both_of_its_names_is_the_last_one() -> None:
     other = "1" * 32
     check(f'[{{"trace_id":"{TRACE_ID}","traceId":"{other}"}},{{"traceId":"{TRACE_ID}","trace_id":"{other}"}}]')
