@@ -38,7 +38,7 @@ _unpack: Final = struct.Struct.unpack_from
 
 
 class Part(NamedTuple):
-    """A varying part of a span: its place from the span's first byte on, and how a Struct reads it."""
+    """A varying part of a span: its place from the span's first byte on, and how a Struct reads it, or passes over it."""
 
     at: int
     size: int

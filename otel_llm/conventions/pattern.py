@@ -44,15 +44,25 @@ _LONGEST_INT: Final = 9  # bytes of a varint that is not negative
 _BEFORE_TEXT: Final = 4  # bytes between an encoded key and a short text: tag and length of the value and of the text
 _HEAD: Final = rb"\x12[\x80-\xff]{0,2}[\x00-\x7f]"
 """Tag and length of a span."""
-_IDS: Final = rb"\x0a\x10(.{16})\x12\x08(.{8})(?:\x22\x08(.{8})|\x22\x00)?"
-"""Some write an empty parent of a root span, and an empty status."""
-_NO_STATUS: Final = rb"(?:\x7a\x00)?"
-_TRACE_GROUP, _SPAN_GROUP, _PARENT_GROUP = 0, 1, 2
+_IDS: Final = rb"\x0a\x10(.{16})\x12\x08(.{8})"
+_PARENT_ID: Final = rb"(?:\x22\x08(.{8})|\x22\x00)?"
+_NO_NAME: Final = rb"(?:\x2a\x00)?"
+_NO_KIND: Final = rb"(?:\x30\x00)?"
+_NO_STATUS: Final = rb"(?:\x7a\x00|\x7a\x02\x18\x00)?"
+"""Some write fields of which there is nothing to say; JavaScript's exporter writes all counts and the code of a status."""
+_TRACE_GROUP, _SPAN_GROUP = 0, 1
 _NO_PARENT: Final = (b"", NO_SPAN)
 _NAME_TAG, _KIND_TAG, _ATTRIBUTE_TAG, _STATUS_TAG = b"\x2a", b"\x30", b"\x4a", b"\x7a"
 _TIMES: Final = rb"(\x39.{8}\x41.{8})"
-_FLAGS: Final = rb"(?:\x85\x01.{4})?"
-"""Fields that the wire classes leave out come last; trace flags are the only ones that most spans have."""
+_LONGEST_STATE: Final = 64
+_STATE: Final = (
+    b"(\x1a(?:" + b"|".join(re.escape(bytes((size,))) + b".{%d}" % size for size in range(_LONGEST_STATE + 1)) + b"))?"
+)
+"""A trace state of up to so many bytes; one of more bytes than that is rare."""
+_DROPPED: Final = b"".join(b"(?:%c[\x80-\xff]{0,4}[\x00-\x7f])?" % tag for tag in b"\x50\x60\x70")
+"""How many attributes, events and links the SDK dropped: nothing is stored of it on a span without events."""
+_FLAGS: Final = rb"(\x85\x01.{4})?"
+_BEFORE_UNREAD: Final = 2  # bytes before what a trace state is, and flags are
 
 _TRACE, _SPAN, _PARENT = SLOT["trace_id"], SLOT["span_id"], SLOT["parent_span_id"]
 _START, _END, _ATTRIBUTES = SLOT["start_ns"], SLOT["end_ns"], SLOT["attributes"]
@@ -274,9 +284,11 @@ class _Element(NamedTuple):
     head: bytes = b""
 
 
-def _elements(times: int, loose: Sequence[int], varying: Sequence[tuple[int, int | None, Varying]]) -> list[_Element]:
+def _elements(
+    parent: int, times: int, loose: Sequence[int], varying: Sequence[tuple[int, int | None, Varying]]
+) -> list[_Element]:
     """What is read of each span, in order."""
-    found = [_Element(group) for group in (_TRACE_GROUP, _SPAN_GROUP, _PARENT_GROUP, times, *loose)]
+    found = [_Element(group) for group in (_TRACE_GROUP, _SPAN_GROUP, parent, times, *loose)]
     found += [_Element(group, kind, each.column.head) for group, kind, each in varying]
     found.sort(key=itemgetter(0))
     found.insert(found.index(_Element(times)) + 1, _Element(-1))
@@ -337,6 +349,7 @@ class Pattern:
         "_starts_at",
         "_times",
         "_tried",
+        "_unread",
         "_values_at",
         "_varying",
         "size",
@@ -360,9 +373,11 @@ class Pattern:
         fixed = iter(range(_FIRST_FIXED, _FIRST_FIXED + width))
         expression = _Expression(texts)
         expression.add(_HEAD)
-        expression.add(_IDS, 3)
-        expression.choose(0)
-        expression.choose(1)
+        expression.add(_IDS, 2)
+        state = expression.add(_STATE, 1)
+        parent = expression.add(_PARENT_ID, 1)
+        expression.choose(0, _NO_NAME)
+        expression.choose(1, _NO_KIND)
         self._times = expression.add(_TIMES, 1)
         groups: dict[int, int] = {}
         for place in range(width):
@@ -370,8 +385,9 @@ class Pattern:
                 groups[place] = expression.add(_ATTRIBUTE_TAG + _any_of(by_place[place].column), 1)
             else:
                 expression.choose(next(fixed))
+        expression.add(_DROPPED)
         expression.choose(2, _NO_STATUS)
-        expression.add(_FLAGS)
+        self._unread = (state, expression.add(_FLAGS, 1))
         self._match = expression.compiled().fullmatch
         self._key = [group for _, group in expression.choices]
         self._loose = _Loose(texts, expression.choices)
@@ -382,7 +398,7 @@ class Pattern:
         self._dialect = dialect
         self._varying = [(groups[each.place], each.column.kind, each) for each in sorted(varying, key=itemgetter(0))]
         """Group, kind of the values, attribute, in order."""
-        self._elements = _elements(self._times, self._loose.groups, self._varying)
+        self._elements = _elements(parent, self._times, self._loose.groups, self._varying)
         at = {element.group: place for place, element in enumerate(self._elements)}
         self._loose_at = [at[group] for group in self._loose.groups]
         self._starts_at = at[self._times]
@@ -484,14 +500,18 @@ class Pattern:
             elif kind == DOUBLE_TAG:
                 first = end - 8
             parts.append(Part(first, end - first, "d" if kind == DOUBLE_TAG else f"{end - first}s"))
-        return parts
+        for group in self._unread:
+            first, end = match.start(group + 1) - start + _BEFORE_UNREAD, match.end(group + 1) - start
+            if match[group + 1] is not None and first < end:
+                parts.append(Part(first, end - first, f"{end - first}x"))
+        return sorted(parts, key=itemgetter(0))
 
     def read(self, matched: Matched, measure: Measure) -> Read:
         """Columns of matched spans, and the places of those that are out of the ordinary."""
         rows, which, places = matched.rows, matched.stencils, matched.places
         size = len(rows)
         held = list(map(list, zip(*rows, strict=True)))
-        traces, spans, parents = held[: _PARENT_GROUP + 1]
+        traces, spans, parents = held[:3]
         starts, ends = held[self._starts_at : self._starts_at + 2]
         bad: set[int] = set()
         if NO_TRACE in traces or NO_SPAN in spans:

@@ -30,16 +30,20 @@ _LAYOUT: Final[dict[str, tuple[tuple[str, int, Any, bool, str], ...]]] = {
     "Span": (
         ("trace_id", 1, _BYTES, False, ""),
         ("span_id", 2, _BYTES, False, ""),
+        ("trace_state", 3, _BYTES, False, ""),
         ("parent_span_id", 4, _BYTES, False, ""),
         ("name", 5, _BYTES, False, ""),
         ("kind", 6, _Field.TYPE_INT32, False, ""),
         ("start_time_unix_nano", 7, _Field.TYPE_FIXED64, False, ""),
         ("end_time_unix_nano", 8, _Field.TYPE_FIXED64, False, ""),
         ("attributes", 9, _BYTES, True, ""),
+        ("dropped_attributes_count", 10, _Field.TYPE_UINT32, False, ""),
         ("events", 11, _BYTES, True, ""),
         ("dropped_events_count", 12, _Field.TYPE_UINT32, False, ""),
         ("links", 13, _BYTES, True, ""),
+        ("dropped_links_count", 14, _Field.TYPE_UINT32, False, ""),
         ("status", 15, _BYTES, False, ""),
+        ("flags", 16, _Field.TYPE_FIXED32, False, ""),
     ),
 }
 
@@ -83,7 +87,12 @@ def wire_span(span: Span) -> Any:
     return WireSpan.FromString(span.SerializeToString())
 
 
-_STATUSES: Final[dict[bytes, tuple[int, str]]] = {b"": (0, ""), b"\x18\x01": (1, ""), b"\x18\x02": (2, "")}
+_STATUSES: Final[dict[bytes, tuple[int, str]]] = {
+    b"": (0, ""),
+    b"\x18\x00": (0, ""),
+    b"\x18\x01": (1, ""),
+    b"\x18\x02": (2, ""),
+}
 """Statuses without a message."""
 
 

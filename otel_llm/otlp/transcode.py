@@ -167,13 +167,14 @@ def _spans_field(spec: FieldDescriptor) -> Write:
             return
         write_fields = _fields(descriptor)
         for span in value:
-            inner, rest = fields_of(span)
-            if rest:
-                write_fields(rest, inner, damage, depth + 1)
+            inner, behind, rest = fields_of(span)
             try:
                 texts.write(bytes(span.attributes), inner, damage, depth + 1)
             except Undecodable as error:
                 damage.drop("wrong_type", _at("attributes", error))
+            if rest:
+                write_fields(rest, inner, damage, depth + 1)
+            inner += behind
             content = b"".join(inner)
             out += (tag, length(len(content)), content)
 

@@ -41,6 +41,7 @@ ODD_TEXTS = [
     "1e999",
     "[1]",
 ]
+DROPPED = [0, 1, 127, 128, 2**32 - 1]
 ODD_NUMBERS = [0, 1, 127, 128, 16_383, 16_384, -1, 2**62, 2**63 - 1]
 
 pytestmark = pytest.mark.usefixtures("early_patterns")
@@ -101,6 +102,11 @@ def varied(made: Span, chance: random.Random, fixed: set[str]) -> Span:
                 copy.attributes.extend(key_values({key: value}))
     if chance.random() < 0.02:
         copy.status.code, copy.status.message = 2, "broken"
+    if chance.random() < 0.1:
+        copy.trace_state = "ot=rv:" + "0" * chance.choice([0, 1, 58, 59, 300])
+    if chance.random() < 0.1:
+        copy.dropped_attributes_count, copy.dropped_events_count = chance.choice(DROPPED), chance.choice(DROPPED)
+        copy.dropped_links_count, copy.flags = chance.choice(DROPPED), chance.choice([0, 257, 769, 2**32 - 1])
     return copy
 
 
@@ -188,9 +194,9 @@ def test_a_span_that_no_pattern_matches_ends_where_its_length_says(place: int, o
         both(message, POLICIES[0])
     odd = message.resource_spans[0].scope_spans[0].spans[place]
     if oddity == "longer":  # behind the last field that a pattern knows
-        odd.dropped_attributes_count = 3
+        odd.MergeFromString(b"\xa0\x06\x07")
     elif oddity == "state":
-        odd.trace_state = "a=b"
+        odd.trace_state = "a=" + "b" * 80
     elif oddity == "status":
         odd.status.code = 2
     elif oddity == "other":

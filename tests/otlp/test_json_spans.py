@@ -8,7 +8,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
+from otel_llm.conventions.wire import TraceRequest
 from otel_llm.otlp import json_attributes
 from otel_llm.otlp.damage import Damage
 from otel_llm.otlp.decode import decode_reporting
@@ -52,6 +54,7 @@ def check(spans: str) -> None:
 
 
 JUNK = st.sampled_from([None, True, False, 0, 1, -1, 1.5, "", "x", "7", [], {}, [1], {"a": 1}])
+COUNTS = st.sampled_from([0, 1, 257, 2**32 - 1, 2**32, "0", 0.0]) | JUNK
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=5) | st.sampled_from(
     ["plain", '{"key"', '"}}, {"key": ', "\\", "]", "Value:", "x" * 119, "x" * 120, "x" * 300]
 )
@@ -105,7 +108,13 @@ MEMBERS = st.one_of(
     ),
     st.tuples(st.just("attributes"), attributes_of(VALUES) | JUNK),
     st.tuples(st.sampled_from(["status", "flags", "traceState", "events", "links", "dropped_links_count"]), JUNK),
-    st.tuples(st.just("status"), st.sampled_from([{"code": 2, "message": "m"}, {"code": 0}])),
+    st.tuples(st.sampled_from(["droppedAttributesCount", "droppedEventsCount", "droppedLinksCount", "flags"]), COUNTS),
+    st.tuples(st.just("traceState"), TEXTS),
+    st.tuples(
+        st.just("status"),
+        st.sampled_from([{"code": 2, "message": "m"}, {"code": 0}, {"code": 3}, {"code": "1"}, {"message": "m"}])
+        | JUNK.map(lambda code: {"code": code}),
+    ),
     st.tuples(st.just("events"), attributes_of(VALUES).map(lambda each: [Object([("name", "e"), ("attributes", each)])])),
     st.tuples(st.sampled_from(["unknown", "Attributes"]), JUNK),
 )
@@ -183,3 +192,19 @@ def test_what_is_remembered_of_attributes_is_bounded(monkeypatch: pytest.MonkeyP
         texts.write(b'[{"key":"k%d"},{"key":"%s"}]' % (number, b"x" * 300), [], Damage(), 4)
         assert len(texts._known) <= 20
         assert max(map(len, texts._known)) <= 256
+
+
+JAVASCRIPT = [
+    *(("traceId", TRACE_ID), ("spanId", SPAN_ID), ("parentSpanId", SPAN_ID), ("traceState", "a=b"), ("name", "n"), ("kind", 3)),
+    *(("startTimeUnixNano", TIME), ("endTimeUnixNano", TIME), ("attributes", [{"key": "a", "value": {"intValue": 1}}])),
+    *(("droppedAttributesCount", 0), ("events", []), ("droppedEventsCount", 0), ("status", {"code": 0})),
+    *(("links", []), ("droppedLinksCount", 0), ("flags", 257)),
+]
+
+
+def test_what_most_spans_have_is_written_in_the_order_of_the_numbers_without_zeros() -> None:
+    body = request(written([Object(JAVASCRIPT)], ",", ":"))
+    encoded = decode_reporting("traces", body, "json", TraceRequest).message.resource_spans[0].scope_spans[0]
+    span = Span.FromString(encoded[2:])
+    assert (span.trace_state, span.flags, span.status.code, len(span.attributes)) == ("a=b", 257, 0, 1)
+    assert encoded[2:] == span.SerializeToString()
