@@ -99,7 +99,7 @@ class _Form:
         self._kind = kind
         self._attribute = attribute
         self._heads: dict[int, bytes] = {}
-        """Length of an encoded value → the bytes of its attribute up to it."""
+        """Length of an encoded value → the bytes of its attribute up to it, for attributes that may be remembered."""
         self.remembered = 0
         """Values that are remembered."""
 
@@ -139,7 +139,7 @@ class _Form:
         if head is not None:
             return head + value
         encoded = self._attribute(b"\x0a" + length(size) + value if kind == "stringValue" else PLAIN_VALUES[kind][0] + value)
-        if size < SHORT_TEXT:
+        if size < SHORT_TEXT and len(piece) <= _LONGEST_KNOWN:
             self._heads[size] = encoded[: len(encoded) - size]
         return encoded
 

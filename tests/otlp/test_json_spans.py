@@ -16,7 +16,7 @@ from otel_llm.otlp.damage import Damage
 from otel_llm.otlp.decode import decode_reporting
 from otel_llm.otlp.json_attributes import AttributeTexts
 from otel_llm.otlp.signals import SIGNALS
-from otel_llm.otlp.transcode import transcode
+from otel_llm.otlp.transcode import _attributes_field, transcode
 
 TRACE_ID, SPAN_ID = "5b8efff798038103d269b633813fc60c", "eee19b7ec3c1b174"
 TIME = "1544712660000000000"
@@ -208,3 +208,13 @@ def test_what_most_spans_have_is_written_in_the_order_of_the_numbers_without_zer
     span = Span.FromString(encoded[2:])
     assert (span.trace_state, span.flags, span.status.code, len(span.attributes)) == ("a=b", 257, 0, 1)
     assert encoded[2:] == span.SerializeToString()
+
+
+def test_long_attributes_leave_nothing_behind_of_their_lengths() -> None:
+    texts = AttributeTexts(b"\x4a", _attributes_field(Span.DESCRIPTOR.fields_by_name["attributes"]))
+    for size in [1, *range(30, 120)]:
+        for _ in range(2):  # with the second one the key is known
+            attribute = {"key": "k" * 195, "value": {"stringValue": "v" * size}}
+            texts.write(msgspec.json.encode([attribute]), [], Damage(), 4)
+    (form,) = texts._forms.values()
+    assert len(form._heads) <= len(texts._known)
