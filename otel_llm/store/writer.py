@@ -153,8 +153,7 @@ class Writer:
             works = self._gather()
             if not works:
                 return
-            writing = _read(works)
-            if writing:
+            for writing in self._parted(_read(works)):
                 self._commit(writing)
             self._expected = len(works) + len(self._waiting)
 
@@ -180,6 +179,23 @@ class Writer:
                 size_bytes += work.size_bytes
             self.statistics.waiting_spans -= spans
             return works
+
+    def _parted(self, works: list[Work]) -> list[list[Work]]:
+        """The works of each commit: all of them, unless reading them showed more spans than one may have."""
+        if not works:
+            return []
+        if len(works) == 1 or sum(work.spans for work in works) <= self._max_spans:
+            return [works]
+        _separate(works)
+        parts: list[list[Work]] = [[]]
+        spans = 0
+        for work in works:
+            if parts[-1] and spans + work.spans > self._max_spans:
+                parts.append([])
+                spans = 0
+            parts[-1].append(work)
+            spans += work.spans
+        return parts
 
     def _settle(self) -> None:
         self._wake.release()  # requests may come meanwhile

@@ -273,6 +273,28 @@ def test_requests_that_cannot_be_joined_are_tried_one_by_one(
     assert writer.statistics.failed_commits, "some of them were to be joined"
 
 
+def test_what_is_read_together_is_committed_in_parts_of_as_many_spans_as_one_may_have(moody: Moody) -> None:
+    sizes, commits = [0, 2, 1, 1, 5, 0, 3], []
+
+    def read(works: list[Work]) -> list[Work]:
+        for work, size in zip(works, sizes, strict=True):
+            work.spans = size
+        works[1].batch = batch(*(span(span_id=number) for number in range(1, 10)))
+        works[6].batch = batch(*(span(span_id=number) for number in range(9, 12)))
+        return works
+
+    small = Writer(moody, no_prices, max_spans=3, margin_ns=HOUR, on_commit=lambda _, spans: commits.append(spans))
+    finding = Finding("default", b"t" * 16, b"s" * 8, b"f" * 16, T0, "p", "", "alert", "", "test")
+    works = [Work(batch(), spans=0, unread=read) for _ in sizes]
+    for work in (Work(batch(), [finding]), *works):
+        small.enqueue(work)
+    small.start()
+    small.stop()
+    assert commits == [3, 1, 5, 3]
+    assert [(work.stored, work.duplicate) for work in works] == [(0, 0), (2, 0), (1, 0), (1, 0), (5, 0), (0, 0), (2, 1)]
+    assert len(stored(moody)) == 11
+
+
 def test_a_reader_that_fails_is_the_answer_of_its_requests_and_of_no_others(moody: Moody, writer: Writer) -> None:
     def read(works: list[Work]) -> list[Work]:
         raise StoreUnavailable("not read")
