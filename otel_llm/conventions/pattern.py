@@ -690,7 +690,8 @@ def _is_plain(row: list[Any], fed: set[int], dialect: Dialect) -> bool:
     cached = _READ in fed or row[_READ] is not None
     if not all(known):
         return not any(known) and not cached and row[_INPUT] is None and row[_OUTPUT] is None
-    return not cached or row[_INCLUSIVE] is not None or not usage.is_exclusive(dialect, row[_SCOPE], row[_PROVIDER])
+    inclusive = _INCLUSIVE in fed or row[_INCLUSIVE] is not None
+    return not cached or inclusive or not usage.is_exclusive(dialect, row[_SCOPE], row[_PROVIDER])
 
 
 def _streaming(row: list[Any], role: str, fed: set[int], dialect: Dialect) -> bool | None:

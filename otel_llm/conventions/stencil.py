@@ -61,6 +61,7 @@ _FREE: Final = frozenset(
         "cache_write_1h_tokens",
         "cache_write_5m_tokens",
         "reasoning_tokens",
+        "inclusive_detail",
         "cost_reported_input",
         "cost_reported_output",
         "user_id",
@@ -346,12 +347,21 @@ class Shape:
             if len(self.stencils) >= MAX_STENCILS:
                 self._free_the_busiest(attributes, guard)
                 return False
+            freed = False
             for place, (encoded, seen) in enumerate(zip(attributes, self._seen, strict=True)):
                 if seen is not None and len(seen) <= VARYING_AFTER:
                     seen.add(hash(encoded))
-                    if len(seen) > VARYING_AFTER:
-                        self._vary(place, encoded, guard)
+                    if len(seen) > VARYING_AFTER and self._vary(place, encoded, guard):
+                        freed = True
+            if freed:
+                self._vary_with_others(attributes, guard)
         return True
+
+    def _vary_with_others(self, attributes: list[bytes], guard: Guard | None) -> None:
+        """Makes attributes vary that have many values and waited for the one that goes before them."""
+        for place, (encoded, seen) in enumerate(zip(attributes, self._seen, strict=True)):
+            if seen is not None and len(seen) > VARYING_AFTER:
+                self._vary(place, encoded, guard)
 
     def filled(self) -> bool:
         """Notes that a span was filled in; True when a pattern was made because of it."""
@@ -434,20 +444,27 @@ class Shape:
         self._bytes = 0
 
     def _targets(self, key: str) -> tuple[Target, ...] | None:
-        """What an attribute feeds in this shape; None when it must not vary."""
+        """What an attribute feeds in this shape; None when it must not vary.
+
+        It feeds nothing where another attribute goes before it that varies: such a one says something on every span that is
+        filled in, or that a pattern matches.
+        """
         plan = self.plan
         if key in plan.content:
             return ()
         if key in plan.parameters or any(key == opened[0] for opened in plan.opened):
             return None
+        fed = {target.slot for _, _, _, column in self.varying for target in column.targets}
         found: list[Target] = []
         for slot, first, read, others in plan.steps:
             if key == first and slot in _FREE:
                 found.append(Target(slot, read, None))
-            elif key == first or any(key == other for other, _ in others):
+            elif key == first or (any(key == other for other, _ in others) and slot not in fed):
                 return None
         for slot, listed in plan.shared:
             if any(key == candidate.key for candidate in listed):
+                if key != listed[0].key and slot in fed:
+                    continue
                 if key != listed[0].key or slot not in _FREE:
                     return None
                 if listed[0].rank <= self._ranks.get(slot, listed[0].rank):  # or the resource's value goes before

@@ -311,6 +311,49 @@ def test_a_count_of_zero_on_every_span_is_what_it_is_on_one(operation: str, cach
     assert_equal(*both(request(*_spans(sent), scope="anthropic", resource={"service.name": name}), ContentPolicy()))
 
 
+def _vercel(number: int) -> dict[str, Any]:
+    """A call as the Vercel AI SDK writes it: nearly all of it twice."""
+    tokens = 200 + number
+    return {
+        "ai.operationId": "ai.generateText.doGenerate",
+        "ai.model.id": "gpt-4o-mini",
+        "gen_ai.system": "openai.chat",
+        "gen_ai.request.model": "gpt-4o-mini",
+        "ai.response.id": f"r-{number}",
+        "ai.usage.inputTokens": tokens,
+        "ai.usage.inputTokenDetails.noCacheTokens": tokens - number % 40,
+        "ai.usage.inputTokenDetails.cacheReadTokens": number % 40,
+        "ai.usage.outputTokens": 20 + number,
+        "ai.usage.totalTokens": tokens + 20 + number,
+        "gen_ai.response.id": f"r-{number}",
+        "gen_ai.usage.input_tokens": tokens,
+        "gen_ai.usage.output_tokens": 20 + number,
+    }
+
+
+def test_spans_that_say_all_twice_are_matched(anew: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    message = request(*_spans([_vercel(number) for number in range(200)]), scope="ai")
+    for _ in range(6):
+        both(message, ContentPolicy())
+    read, whole = both(message, ContentPolicy())
+    assert_equal(read, whole)
+    found = []
+    alike = extraction_module.Walk.alike
+    monkeypatch.setattr(extraction_module.Walk, "alike", lambda *given: found.append(alike(*given)) or found[-1])
+    extract_spans(message, project="p", key_id=None, now_ns=NOW_NS, content=ContentPolicy())
+    assert [len(others.places) < 20 for others in found] == [True]
+
+
+@pytest.mark.parametrize("key", ["gen_ai.response.id", "gen_ai.usage.input_tokens", "ai.response.id", "ai.usage.inputTokens"])
+@pytest.mark.parametrize("odd", ["", 0, "many", -1, True, ["a"]])
+def test_of_two_attributes_the_second_counts_where_the_first_says_nothing(anew: None, key: str, odd: Any) -> None:
+    known = request(*_spans([_vercel(number) for number in range(200)]), scope="ai")
+    for _ in range(6):
+        both(known, ContentPolicy())
+    sent = [_vercel(number) | ({key: odd} if number % 7 == 0 else {}) for number in range(70)]
+    assert_equal(*both(request(*_spans(sent), scope="ai"), ContentPolicy()))
+
+
 def test_a_stencil_of_before_an_attribute_varied_is_in_no_pattern(monkeypatch: pytest.MonkeyPatch) -> None:
     keys = ("gen_ai.operation.name", "user.id", "gen_ai.request.model")
     monkeypatch.setattr(stencil, "PATTERN_AFTER", 1)
