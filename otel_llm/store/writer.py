@@ -110,6 +110,8 @@ class Writer:
         self._wake = threading.Condition()
         self._stopping = False
         self._expected = 1
+        self._awaited = 1
+        """Requests that the writer waits for."""
         self._idle_s = _IDLE_S
         self.statistics = WriterStatistics()
         self._thread = threading.Thread(target=self._run, name="otel-llm-writer", daemon=True)
@@ -129,7 +131,8 @@ class Writer:
             self._waiting.append(work)
             self.statistics.submitted += 1
             self.statistics.waiting_spans += work.spans
-            self._wake.notify()
+            if self._is_enough():
+                self._wake.notify()
 
     def submit(self, work: Work) -> None:
         """Returns when the work is committed and visible. Raises StoreUnavailable (retryable) when nothing of it is."""
@@ -155,7 +158,6 @@ class Writer:
                 return
             for writing in self._parted(_read(works)):
                 self._commit(writing)
-            self._expected = len(works) + len(self._waiting)
 
     def _gather(self) -> list[Work]:
         with self._wake:
@@ -178,6 +180,7 @@ class Writer:
                 spans += work.spans
                 size_bytes += work.size_bytes
             self.statistics.waiting_spans -= spans
+            self._expected = len(works) + len(self._waiting)
             return works
 
     def _parted(self, works: list[Work]) -> list[list[Work]]:
@@ -209,16 +212,17 @@ class Writer:
             self._wake.acquire()
 
     def _await_company(self) -> None:
-        """Waits a moment for as many requests as the last commit had, and as came while it ran: clients that were answered
-        together come back together, and one commit for all of them is as cheap as one for the first."""
+        """Waits a moment for as many requests as the last commit had: clients that were answered together come back together,
+        and one commit for all of them is as cheap as one for the first."""
         deadline = time.monotonic() + self._interval_s
-        while (
-            len(self._waiting) < self._expected
-            and self.statistics.waiting_spans < min(_ENOUGH_SPANS, self._max_spans)
-            and not self._stopping
-            and (left := deadline - time.monotonic()) > 0
-        ):
+        self._awaited = self._expected
+        while not (self._is_enough() or self._stopping) and (left := deadline - time.monotonic()) > 0:
             self._wake.wait(left)
+        self._awaited = 1
+
+    def _is_enough(self) -> bool:
+        """True when the writer need not wait for more: to wake it for each request would hand the interpreter over each time."""
+        return len(self._waiting) >= self._awaited or self.statistics.waiting_spans >= min(_ENOUGH_SPANS, self._max_spans)
 
     def _commit(self, works: list[Work]) -> None:
         started = time.perf_counter()
