@@ -221,7 +221,7 @@ class Writer:
         self._awaited = 1
 
     def _is_enough(self) -> bool:
-        """True when the writer need not wait for more: to wake it for each request would hand the interpreter over each time."""
+        """True when the writer need not wait for more; waking it for each request would hand the interpreter over each time."""
         return len(self._waiting) >= self._awaited or self.statistics.waiting_spans >= min(_ENOUGH_SPANS, self._max_spans)
 
     def _commit(self, works: list[Work]) -> None:
