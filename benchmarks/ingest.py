@@ -173,11 +173,10 @@ def run(
 ) -> tuple[Load, float]:
     """One load against a server, until all is sent or ``enough`` (of :data:`PROCESSES`) is set; returns it with the server's
     processor seconds."""
-    context = PROCESSES
-    result: multiprocessing.Queue[Load] = context.Queue()
+    result: multiprocessing.Queue[Load] = PROCESSES.Queue()
     port = server.grpc_port if kind == "grpc" else server.http_port
     before = server.cpu_s()
-    process = context.Process(
+    process = PROCESSES.Process(
         target=generate, args=(kind, port, spans_a_request, total, connections, in_flight, step_ns, start_ns, result, enough)
     )
     process.start()

@@ -199,10 +199,11 @@ def main() -> None:
     """Runs the benchmark and prints tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--spans", type=int, default=1_000_000)
-    parser.add_argument("--repeats", type=int, default=REPEATS, help="how often each endpoint is asked (11)")
+    parser.add_argument("--repeats", type=int, default=REPEATS, help="how often each endpoint is asked (%(default)s)")
     parser.add_argument("--under-load", action="store_true", help="also ask while ingest runs at full speed")
     args = parser.parse_args()
-    print(f"# {machine()}\n# python -m benchmarks.query --spans {args.spans}{' --under-load' if args.under_load else ''}\n")
+    load = " --under-load" if args.under_load else ""
+    print(f"# {machine()}\n# python -m benchmarks.query --spans {args.spans} --repeats {args.repeats}{load}\n")
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "query.duckdb"
         server = Server.start(f"duckdb:///{path}")

@@ -77,14 +77,17 @@ class Server:
 
     def committed_spans(self) -> float:
         """Spans of all commits until now."""
-        with _OPENER.open(f"http://127.0.0.1:{self.api_port}/metrics", timeout=60) as answer:
-            lines = answer.read().decode().splitlines()
+        lines = self._get("/metrics").decode().splitlines()
         return next(float(line.split()[1]) for line in lines if line.startswith("otel_llm_committed_spans_total "))
 
     def get(self, path: str) -> Any:
         """JSON of a GET on the API port."""
+        return json.loads(self._get(path))
+
+    def _get(self, path: str) -> bytes:
         with _OPENER.open(f"http://127.0.0.1:{self.api_port}{path}", timeout=60) as answer:
-            return json.loads(answer.read())
+            body: bytes = answer.read()
+        return body
 
     def post(self, path: str, body: Any) -> Any:
         """JSON of a POST on the API port."""

@@ -70,21 +70,20 @@ _SPLIT_OTHERWISE = b","
 """What a piece begins with that is an attribute as the JSON parser split it. No other piece does."""
 _VALUE_FOLLOWS = b'Value":'
 """What ends the names of plain values in JSON. Within a text the quote would be escaped."""
+_MOST_DIGITS: Final = 18
+"""Digits of an integer below 2**63."""
+_DOUBLE: Final = rb"-?(?:0|[1-9][0-9]{0,14})\.[0-9]{1,17}"
 _BEHIND = rb"\s*+\}\s*+\}\s*+[,\]]?+\s*+"
 _PLAIN_TEXT: Final = {
     "stringValue": re.compile(rb'\s*+"([ !#-\[\]-~]{0,%d})"' % (SHORT_TEXT - 1) + _BEHIND).fullmatch,
-    "intValue": re.compile(rb'\s*+"?(0|[1-9][0-9]{0,17})"?' + _BEHIND).fullmatch,
-    "doubleValue": re.compile(rb"\s*+(-?(?:0|[1-9][0-9]{0,14})\.[0-9]{1,17})" + _BEHIND).fullmatch,
+    "intValue": re.compile(rb'\s*+"?(0|[1-9][0-9]{0,%d})"?' % (_MOST_DIGITS - 1) + _BEHIND).fullmatch,
+    "doubleValue": re.compile(rb"\s*+(" + _DOUBLE + rb")" + _BEHIND).fullmatch,
 }
 """JSON of a value that needs no more than its bytes: printable ASCII without an escape, or a number as most are written; and
 what closes its attribute."""
-_ELEMENTS: Final = msgspec.json.Decoder(list[msgspec.Raw])
-
-
-_PLAIN_DOUBLE: Final = re.compile(rb"-?(?:0|[1-9][0-9]{0,14})\.[0-9]{1,17}").fullmatch
-_MOST_DIGITS: Final = 18
-"""Digits of an integer below 2**63."""
+_PLAIN_DOUBLE: Final = re.compile(_DOUBLE).fullmatch
 _PLAIN_CHARACTERS: Final = bytes(set(range(0x20, 0x7F)) - set(b'"\\'))
+_ELEMENTS: Final = msgspec.json.Decoder(list[msgspec.Raw])
 
 
 class _Form:

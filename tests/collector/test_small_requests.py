@@ -28,7 +28,6 @@ CALLERS = [Caller(project, key_id, frozenset({"ingest"})) for project, key_id in
 PRICER = Pricer()
 
 CALL = {"gen_ai.operation.name": "chat", "gen_ai.request.model": "gpt-4o", "gen_ai.usage.input_tokens": 10}
-VERDICT = {"gen_ai.security.policy.decision.type": "deny", "flashback.policy.id": "p", "gen_ai.evaluation.name": "x"}
 
 
 def _good(number: int) -> list[Any]:

@@ -170,6 +170,15 @@ def test_most_spans_of_a_busy_instrumentation_are_filled_in(monkeypatch: pytest.
     assert len(read) < 120
 
 
+def unmatched(message: Any, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Reads a request; how many spans of each look for patterns are left to be read one by one."""
+    found = []
+    alike = extraction_module.Walk.alike
+    monkeypatch.setattr(extraction_module.Walk, "alike", lambda *given: found.append(alike(*given)) or found[-1])
+    extract_spans(message, project="p", key_id=None, now_ns=NOW_NS, content=ContentPolicy())
+    return [len(others.places) for others in found]
+
+
 @pytest.mark.parametrize("role", ["chat", "embeddings", "execute_tool"])
 def test_most_spans_of_a_busy_instrumentation_are_matched(role: str, monkeypatch: pytest.MonkeyPatch) -> None:
     sent = {"gen_ai.operation.name": role, "gen_ai.response.id": "r", "gen_ai.usage.input_tokens": 5, "user.id": "u"}
@@ -179,11 +188,7 @@ def test_most_spans_of_a_busy_instrumentation_are_matched(role: str, monkeypatch
     )
     read, whole = both(message, ContentPolicy())
     assert_equal(read, whole)
-    found = []
-    alike = extraction_module.Walk.alike
-    monkeypatch.setattr(extraction_module.Walk, "alike", lambda *given: found.append(alike(*given)) or found[-1])
-    extract_spans(message, project="p", key_id=None, now_ns=NOW_NS, content=ContentPolicy())
-    assert [len(others.places) < 120 for others in found] == [True]
+    assert [left < 120 for left in unmatched(message, monkeypatch)] == [True]
 
 
 @pytest.mark.parametrize("place", [0, 7, 31])
@@ -337,11 +342,7 @@ def test_spans_that_say_all_twice_are_matched(anew: None, monkeypatch: pytest.Mo
         both(message, ContentPolicy())
     read, whole = both(message, ContentPolicy())
     assert_equal(read, whole)
-    found = []
-    alike = extraction_module.Walk.alike
-    monkeypatch.setattr(extraction_module.Walk, "alike", lambda *given: found.append(alike(*given)) or found[-1])
-    extract_spans(message, project="p", key_id=None, now_ns=NOW_NS, content=ContentPolicy())
-    assert [len(others.places) < 20 for others in found] == [True]
+    assert [left < 20 for left in unmatched(message, monkeypatch)] == [True]
 
 
 @pytest.mark.parametrize("key", ["gen_ai.response.id", "gen_ai.usage.input_tokens", "ai.response.id", "ai.usage.inputTokens"])

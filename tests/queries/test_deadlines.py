@@ -8,14 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from otel_llm.store.queries.deadlines import Deadlines
-
-
-def wait_until(holds: Callable[[], bool]) -> None:
-    """Waits at most ten seconds."""
-    deadline = time.monotonic() + 10
-    while not holds():
-        assert time.monotonic() < deadline, "it never came to that"
-        time.sleep(0.002)
+from tests.waiting import wait_until
 
 
 def watchers() -> int:

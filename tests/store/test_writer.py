@@ -1,8 +1,7 @@
 """Group commit: answered by the commit that holds it, and nobody pays for a neighbour."""
 
 import threading
-import time
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from otel_llm.store import schema
 from otel_llm.store.engines.base import Engine, ResponseKey, TraceKey, WriteSession
 from otel_llm.store.engines.duckdb import DuckDBEngine
 from otel_llm.store.writer import Work, Writer
+from tests.waiting import wait_until
 
 from .rows import T0, batch, span
 from .test_resolution import stored
@@ -57,14 +57,6 @@ def writer(moody: Moody) -> Iterator[Writer]:
     running.start()
     yield running
     running.stop()
-
-
-def wait_until(holds: Callable[[], bool]) -> None:
-    """Waits at most ten seconds."""
-    deadline = time.monotonic() + 10
-    while not holds():
-        assert time.monotonic() < deadline, "it never came to that"
-        time.sleep(0.002)
 
 
 def submit(writer: Writer, work: Work) -> threading.Thread:

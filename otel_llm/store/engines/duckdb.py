@@ -24,7 +24,7 @@ from typing import Any, TypeVar
 
 import duckdb
 import sqlalchemy as sa
-from arro3.core import Array, ChunkedArray, DataType, Table
+from arro3.core import Array, DataType, Table
 from duckdb_sqlalchemy import ConnectionWrapper
 
 from otel_llm.conventions.counting import MOST_SHARING
@@ -46,7 +46,7 @@ from otel_llm.store.engines.base import (
     TraceKey,
     WriteSession,
 )
-from otel_llm.store.engines.duckdb_arrow import ARROW, FIELD_ARROW, Arrays
+from otel_llm.store.engines.duckdb_arrow import ARROW, FIELD_ARROW, Arrays, table_of
 from otel_llm.store.engines.duckdb_functions import DuckDBFunctions
 from otel_llm.store.engines.duckdb_journal import JOURNALLED_SPANS, Draft, Journal, Pending
 from otel_llm.store.recent import CAPACITY_SPANS, RecentSpans
@@ -793,7 +793,7 @@ class _Tables:
     def _insert_spans(self, batch: SpanBatch) -> None:
         columns = self._inlets.arrays.batch(batch).filled_columns()
         inlet = self._inlets.of(tuple(columns))
-        inlet.table = Table.from_pydict({name: ChunkedArray(chunks) for name, chunks in columns.items()})
+        inlet.table = table_of(columns)
         try:
             self.connection.execute(f"EXECUTE insert_{inlet.name}")
         finally:

@@ -7,7 +7,7 @@ addresses: what comes from a file is checked, and becomes lists.
 
 import ctypes
 import struct
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import groupby, pairwise
 from typing import Any, Literal, NamedTuple
 
@@ -91,9 +91,7 @@ class Arrays:
 
     def table(self, batches: Sequence[SpanBatch]) -> Table:
         """The fields that some row of all of them holds; ids when there is no row."""
-        parts = self._parts(batches) or [ArrowBatch()]
-        held = set(_KEY).union(*(part.columns for part in parts))
-        return Table.from_pydict({name: ChunkedArray(self._chunks(name, parts)) for name in FIELD_NAMES if name in held})
+        return table_of(self.join(batches).columns or {name: [self.absent(name, 0)] for name in _KEY})
 
     def absent(self, name: str, rows: int) -> Array:
         """The column of a field that no row has."""
@@ -122,6 +120,11 @@ class Arrays:
                 self._constants.clear()
             known = self._constants[name, value] = Array([value] * max(len(column), self._rows), FIELD_ARROW[name])
         return known.slice(0, len(column))
+
+
+def table_of(columns: Mapping[str, list[Array]]) -> Table:
+    """Columns of arrays, as DuckDB scans them."""
+    return Table.from_pydict({name: ChunkedArray(chunks) for name, chunks in columns.items()})
 
 
 # -- buffers
