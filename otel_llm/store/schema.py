@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from otel_llm.spans import FIELDS, FieldType
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 _TYPES: dict[FieldType, sa.types.TypeEngine[Any]] = {
     "text": sa.Text(),

@@ -36,6 +36,9 @@ class Capabilities:
     """Old data is dropped by partition."""
     columnar: bool = False
     """Columns are stored apart, with statistics: that one holds no value is known without reading it."""
+    rows_looked_up: int = 0
+    """Of the first rows by some order, up to so many, only the order is read at first; their other columns are looked up by the
+    places of the rows, which takes time for the whole table."""
 
 
 @dataclass(slots=True)
@@ -97,6 +100,18 @@ ROW_TIMES = {"spans": "start_ns"} | dict.fromkeys(RECORDS, "time_ns")
 """Table → the column that says how old a row is."""
 
 
+@dataclass(frozen=True, slots=True)
+class TracePlaces:
+    """A table that says where traces lie in time. For every span there is a row of its trace with a time less than ``slack_ns``
+    from the span's start; there may be rows without a span."""
+
+    table: sa.Table
+    """Columns ``project``, ``trace_key`` and ``time_ns``."""
+    slack_ns: int
+    key_of: Callable[[bytes], int]
+    """The ``trace_key`` of a trace id."""
+
+
 class WriteConflict(Exception):
     """A unit of work met another one. Nothing of it was written, and it may be done again on these keys as well."""
 
@@ -143,6 +158,9 @@ class WriteSession(ABC):
 
 class Functions(ABC):
     """Expressions that the three SQL dialects spell differently. All take and give SQLAlchemy Core expressions."""
+
+    places: TracePlaces | None = None
+    """Where traces lie, on an engine that would read the trace ids of all spans to find some."""
 
     @abstractmethod
     def percentile(self, value: sa.ColumnElement[Any], fraction: float) -> sa.ColumnElement[Any]:

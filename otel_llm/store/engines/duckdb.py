@@ -31,7 +31,7 @@ from otel_llm.conventions.counting import MOST_SHARING
 from otel_llm.errors import StoreBusy, StoreError, StoreMismatch, StoreUnavailable
 from otel_llm.spans import FIELD_NAMES, SlimSpan, SpanBatch, SpanKey
 from otel_llm.store import migrations, schema
-from otel_llm.store.engines import duckdb_probing
+from otel_llm.store.engines import duckdb_places, duckdb_probing
 from otel_llm.store.engines.base import (
     RECORDS,
     ROW_TIMES,
@@ -70,6 +70,9 @@ VACUUM_TASKS = 8
 """Sets of row groups that a checkpoint after deletions joins at most, so that it is over soon; all other checkpoints join
 none, because they would write most of the rows once more."""
 
+LOOKED_UP_ROWS = 50
+"""DuckDB's own value of an option that queries have to know (:attr:`Capabilities.rows_looked_up`)."""
+
 RECALLED_SPANS = 100_000
 """Newest spans of a store whose keys its next owner takes into memory before its first commit: 0.6 s of processor time."""
 
@@ -103,7 +106,7 @@ def default_threads() -> int:
 class DuckDBEngine(Engine):
     """The store in one DuckDB file, or in memory when the path is empty (for tests)."""
 
-    capabilities = Capabilities(columnar=True)
+    capabilities = Capabilities(columnar=True, rows_looked_up=LOOKED_UP_ROWS)
 
     def __init__(
         self,
@@ -127,6 +130,7 @@ class DuckDBEngine(Engine):
             "wal_autocheckpoint": WAL_CHECKPOINT,
             "preserve_insertion_order": False,
             "max_vacuum_tasks": 0,
+            "late_materialization_max_rows": LOOKED_UP_ROWS,
         }
         self._config["threads"] = threads or default_threads()
         if memory_limit:
@@ -173,10 +177,11 @@ class DuckDBEngine(Engine):
         try:
             alone = sa.create_engine("duckdb://", creator=lambda: ConnectionWrapper(base.cursor()), poolclass=sa.NullPool)
             with duckdb_probing.statement():
-                migrations.migrate(alone, self.path or "the in-memory store")
+                migrations.migrate(alone, self.path or "the in-memory store", duckdb_places.create)
             if self.path:
                 self._attach(base)
             self._writer = base.cursor()
+            duckdb_places.fill(self._writer)
             self._inlets = _Inlets(self._writer, self._arrays)
             self._journal.load(self._writer)
             self._settle()
@@ -599,6 +604,7 @@ class DuckDBEngine(Engine):
                 table: cursor.execute(f"DELETE FROM {table} WHERE {time} <= $before{scope}", values).fetchall()[0][0]  # noqa: S608 constant text
                 for table, time in ROW_TIMES.items()
             }
+            duckdb_places.delete(cursor, project, last[0])
             cursor.execute("COMMIT")
             if self._memory is not None:
                 self._memory.deleted(project, last[0])
@@ -688,6 +694,7 @@ class _Inlets:
             names = ", ".join(columns)
             insert = f"INSERT INTO spans ({names}) SELECT {names} FROM {inlet.name}"  # noqa: S608 constant text
             self._connection.execute(f"PREPARE insert_{inlet.name} AS {insert}")
+            self._connection.execute(f"PREPARE place_{inlet.name} AS {duckdb_places.insert_of(inlet.name)}")
         return inlet
 
 
@@ -707,10 +714,12 @@ class _Beside:
         self._inlet = _Inlet("pending_spans")
         # Of a sample, even of all, DuckDB asks for no rows in particular. Of a scan it does, through pyarrow where that is
         # installed, which does not know every filter that a join makes.
-        all_pending = f"FROM {self._inlet.name} TABLESAMPLE SYSTEM (100 PERCENT)"
+        all_pending = f"{self._inlet.name} TABLESAMPLE SYSTEM (100 PERCENT)"
         self.tables = f"{_database_of(connection)}.main"
-        both = f"FROM {self.tables}.spans UNION ALL BY NAME {all_pending}"
+        both = f"FROM {self.tables}.spans UNION ALL BY NAME FROM {all_pending}"
         self._view = f"CREATE OR REPLACE TEMP VIEW spans AS {both}"
+        places = f"FROM {self.tables}.trace_places UNION ALL BY NAME {duckdb_places.rows_of(all_pending)}"
+        self._places_view = f"CREATE OR REPLACE TEMP VIEW trace_places AS {places}"
 
     def show(self, pending: Sequence[Pending]) -> None:
         """Makes the view for a transaction in which nothing was asked yet. ``pending`` is what was pending a moment ago."""
@@ -722,6 +731,7 @@ class _Beside:
         # Anew, with the columns that are held: to plan and scan one costs about as much whether it is filled or not.
         self._connection.register(self._inlet.name, self._inlet)
         self._connection.execute(self._view)
+        self._connection.execute(self._places_view)
 
     def hide(self) -> None:
         """Lets the spans go, when the transaction is over."""
@@ -796,6 +806,7 @@ class _Tables:
         inlet.table = table_of(columns)
         try:
             self.connection.execute(f"EXECUTE insert_{inlet.name}")
+            self.connection.execute(f"EXECUTE place_{inlet.name}")
         finally:
             inlet.table = None
 

@@ -25,7 +25,7 @@ ARROW: dict[FieldType, DataType] = {
 }
 FIELD_ARROW = {field.name: ARROW[field.type] for field in FIELDS}
 
-_KEY = ("project", "trace_id", "span_id")
+_ALWAYS = ("project", "trace_id", "span_id", "start_ns")
 _MAX_CONSTANTS, _MOST_REPEATED_BYTES = 128, 32
 """Arrays of one value that are kept: 35 MB at most, with commits of a row group; a few MB in practice."""
 
@@ -90,8 +90,8 @@ class Arrays:
         return made
 
     def table(self, batches: Sequence[SpanBatch]) -> Table:
-        """The fields that some row of all of them holds; ids when there is no row."""
-        return table_of(self.join(batches).columns or {name: [self.absent(name, 0)] for name in _KEY})
+        """The fields that some row of all of them holds; those by which spans are found when there is no row."""
+        return table_of(self.join(batches).columns or {name: [self.absent(name, 0)] for name in _ALWAYS})
 
     def absent(self, name: str, rows: int) -> Array:
         """The column of a field that no row has."""

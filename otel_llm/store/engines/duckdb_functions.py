@@ -7,6 +7,7 @@ import sqlalchemy as sa
 from sqlalchemy.types import UserDefinedType
 
 from otel_llm.store.engines.base import Functions
+from otel_llm.store.engines.duckdb_places import PLACES
 
 _SECOND = 1_000_000_000
 _UNIT_SECONDS = {"minute": 60, "hour": 3_600, "day": 86_400}
@@ -30,6 +31,8 @@ class HugeInt(UserDefinedType[int]):
 
 class DuckDBFunctions(Functions):
     """See :class:`otel_llm.store.engines.base.Functions`."""
+
+    places = PLACES
 
     def percentile(self, value: sa.ColumnElement[Any], fraction: float) -> sa.ColumnElement[Any]:
         # quantile_cont wants a constant, not a parameter

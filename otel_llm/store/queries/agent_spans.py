@@ -11,20 +11,22 @@ import sqlalchemy as sa
 from otel_llm.store import schema
 from otel_llm.store.queries import call
 from otel_llm.store.queries.trace_values import TraceIds
+from otel_llm.store.queries.window import EVER, Window, within
 
 MAX_DEPTH = 64
 """Levels looked up; ids that name each other as parents must come to an end, too."""
 
 
-def nearest_agents(project: str, among: Sequence[TraceIds]) -> sa.Subquery:
+def nearest_agents(project: str, among: Sequence[TraceIds], reach: Window = EVER) -> sa.Subquery:
     """One row for each call below one of several agents of its trace: ``of_trace``, ``of_span`` and ``nearest_agent``.
 
-    Calls that name an agent themselves have none.
+    Calls that name an agent themselves have none. All spans of the traces start in ``reach``.
     """
     span = schema.spans.alias()
     several = (
         sa.select(span.c.trace_id)
-        .where(span.c.project == project, span.c.agent_name.is_not(None), *(span.c.trace_id.in_(ids) for ids in among))
+        .where(span.c.project == project, span.c.agent_name.is_not(None), *within(span.c.start_ns, reach))
+        .where(*(span.c.trace_id.in_(ids) for ids in among))
         .group_by(span.c.trace_id)
         .having(sa.func.min(span.c.agent_name) != sa.func.max(span.c.agent_name))
     )
@@ -37,7 +39,7 @@ def nearest_agents(project: str, among: Sequence[TraceIds]) -> sa.Subquery:
             member.c.agent_name,
             call.counted(member.c).label("is_call"),
         )
-        .where(member.c.project == project, member.c.trace_id.in_(several))
+        .where(member.c.project == project, *within(member.c.start_ns, reach), member.c.trace_id.in_(several))
         .cte("kin")
     )
     begin = sa.select(

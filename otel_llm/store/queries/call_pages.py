@@ -8,6 +8,7 @@ import sqlalchemy as sa
 
 from otel_llm.store.queries import agent_spans, call, trace_values
 from otel_llm.store.queries.call import SPAN, Column
+from otel_llm.store.queries.reach import reach_of
 from otel_llm.store.queries.reading import Reader
 from otel_llm.store.queries.slices import Slice, SlicedCalls
 
@@ -121,7 +122,7 @@ def _inherited(reader: Reader, project: str, rows: Sequence[sa.Row[Any]]) -> dic
     asked = {bytes(row.trace_id) for row in rows if None in (row.user_id, row.session_id, row.agent_name)}
     found: dict[bytes, dict[str, str | None]] = {}
     for some in _batches(sorted(asked)):
-        values = trace_values.inherited(reader.functions, project, _INHERITED, [some])
+        values = trace_values.inherited(reader.functions, project, _INHERITED, [some], reach_of(reader, project, some))
         for row in reader.rows(sa.select(values)):
             found[bytes(row.of_trace)] = {name: getattr(row, f"trace_{name}") for name in _INHERITED}
     return found
@@ -132,7 +133,7 @@ def _nearest_agents(reader: Reader, project: str, rows: Sequence[sa.Row[Any]]) -
     asked = {bytes(row.trace_id) for row in rows if row.agent_name is None}
     found: dict[tuple[bytes, bytes], str] = {}
     for some in _batches(sorted(asked)):
-        nearest = agent_spans.nearest_agents(project, [some])
+        nearest = agent_spans.nearest_agents(project, [some], reach_of(reader, project, some))
         for row in reader.rows(sa.select(nearest)):
             found[bytes(row.of_trace), bytes(row.of_span)] = str(row.nearest_agent)
     return found

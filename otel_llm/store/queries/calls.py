@@ -15,7 +15,7 @@ from otel_llm.store.engines.base import Functions
 from otel_llm.store.queries import agent_spans, call, trace_values
 from otel_llm.store.queries.call import SPAN, Column, Columns
 from otel_llm.store.queries.reading import AnySelect, Reader
-from otel_llm.store.queries.window import MAX_NS, MIN_NS, Window
+from otel_llm.store.queries.window import Window, within
 
 Inheritable = Literal["user_id", "session_id", "trace_name", "agent_name"]
 Placed = Literal["start", "end"]
@@ -193,10 +193,13 @@ def holds_most(reader: Reader, window: Window) -> bool:
     """True when at least half of the time that the store covers lies in the window, where that is known without reading."""
     if not reader.capabilities.columnar:
         return False
-    first, last = reader.row(sa.select(sa.func.min(SPAN.start_ns), sa.func.max(SPAN.start_ns)))
+    places = reader.functions.places
+    time_ns: Column = SPAN.start_ns if places is None else places.table.c.time_ns
+    first, last = reader.row(sa.select(sa.func.min(time_ns), sa.func.max(time_ns)))
     if first is None or last is None:
         return False
-    return 2 * (min(int(last), window.last_ns) - max(int(first), window.first_ns)) >= int(last) - int(first)
+    stored = Window(int(first), int(last))
+    return 2 * stored.common(window).width >= stored.width
 
 
 def _wanted(filters: CallFilter) -> dict[Inheritable, Collection[str]]:
@@ -220,16 +223,6 @@ def population(of: Columns, project: str, window: Window, by: Placed) -> list[Co
         return conditions + within(of.start_ns, window)
     # A span starts no later than it ends: the last condition follows, and lets the store skip what is newer.
     return conditions + within(of.end_ns, window) + within(of.start_ns, Window(last_ns=window.last_ns))
-
-
-def within(time_ns: Column, window: Window) -> list[Column]:
-    """The time lies in the window. An open end asks for nothing: a store by columns would read all times to find them in it."""
-    conditions: list[Column] = []
-    if window.first_ns > MIN_NS:
-        conditions.append(time_ns >= window.first_ns)
-    if window.last_ns < MAX_NS:
-        conditions.append(time_ns <= window.last_ns)
-    return conditions
 
 
 def _own_conditions(filters: CallFilter) -> list[Column]:

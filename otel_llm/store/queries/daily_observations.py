@@ -16,10 +16,11 @@ from otel_llm.store import schema
 from otel_llm.store.engines.base import Functions
 from otel_llm.store.queries import call
 from otel_llm.store.queries.call import SPAN, Column, Columns
-from otel_llm.store.queries.calls import equals, holds_most, storable, within
+from otel_llm.store.queries.calls import equals, holds_most, storable
+from otel_llm.store.queries.reach import reach_from
 from otel_llm.store.queries.reading import AnyRow, Reader
 from otel_llm.store.queries.trace_values import TraceIds, precedence, traces_with
-from otel_llm.store.queries.window import EVER, MAX_NS, MIN_NS, NS_PER_S, Window
+from otel_llm.store.queries.window import EVER, MAX_NS, MIN_NS, NS_PER_S, Window, within
 
 DEFAULT_ENVIRONMENT = "default"
 TRACES_AT_ONCE = 25_000
@@ -138,7 +139,7 @@ class _Begun(NamedTuple):
         return conditions
 
     def _crossing(self, one: Window, other: Window) -> sa.Select[Any]:
-        few, many = sorted((one, other), key=lambda side: side.last_ns - side.first_ns)
+        few, many = sorted((one, other), key=lambda side: side.width)
         return _crossing(self.project, few, many, self.among)
 
 
@@ -166,9 +167,12 @@ def _begun(reader: Reader, project: str, window: Window, among: Sequence[TraceId
         sides.append(Window(first_ns=window.last_ns + 1))
     sides = [side for side in sides if reader.any(_traces_during(project, side, ()))]
     mostly_inside = bool(sides) and holds_most(reader, window)
-    for side in sides:
-        inside = _traces_during(project, window, among)
-        traces = _crossing(project, side, window, among) if mostly_inside else inside
+    bound = reach_from(reader, project, window, mostly_inside=mostly_inside) if sides else window
+    for side in (side.common(bound) for side in sides):
+        if side.is_empty:
+            continue
+        few_beyond = mostly_inside or side.width < window.width
+        traces = _crossing(project, side, window, among) if few_beyond else _traces_during(project, window, among)
         beyond = sa.select(sa.func.min(SPAN.start_ns), sa.func.max(SPAN.start_ns)).where(
             SPAN.project == project, *within(SPAN.start_ns, side), SPAN.trace_id.in_(traces)
         )

@@ -54,14 +54,17 @@ class Reader:
             return some.order_by(*(key.desc() if descending else key.asc() for key in keys)).limit(limit).offset(offset)
 
         lead = keys[0]
+        # Rows in the order of a time lie together: to read a few more costs less than to look up those.
+        least = self.capabilities.rows_looked_up + 1 if isinstance(lead, sa.Column) else 0
         if offset <= self._max_rows:
             for last in self._last_in_table(ordered(statement.with_only_columns(lead), 1, offset + limit - 1)):
                 # That many rows of the table are not behind it, so the wanted ones are not either.
-                found = self.rows(ordered(statement.where(lead >= last if descending else lead <= last), limit, offset))
+                bounded = statement.where(lead >= last if descending else lead <= last)
+                found = self.rows(ordered(bounded, max(limit, least), offset))[:limit]
                 if len(found) == limit:
                     return found
                 # Some rows of the table do not match together with what is in no table yet.
-        return self.rows(ordered(statement, limit, offset))
+        return self.rows(ordered(statement, max(limit, least), offset))[:limit]
 
     def _last_in_table(self, statement: AnySelect) -> list[Any]:
         """The value that a statement finds in the tables, where the reader has views of more; it may find none."""

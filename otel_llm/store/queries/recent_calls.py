@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from otel_llm.store.queries import call, trace_values
 from otel_llm.store.queries.call import SPAN
 from otel_llm.store.queries.calls import CallFilter, asked_calls
+from otel_llm.store.queries.reach import reach_of
 from otel_llm.store.queries.reading import Reader
 from otel_llm.store.queries.window import Window
 
@@ -100,7 +101,8 @@ def _inherited(reader: Reader, project: str, traces: Collection[bytes]) -> dict[
     """User and session of the traces of calls on a page that lack one: cheaper than joining them before the page is cut."""
     if not traces:
         return {}
-    values = trace_values.inherited(reader.functions, project, ("user_id", "session_id"), [sorted(traces)])
+    reach = reach_of(reader, project, traces)
+    values = trace_values.inherited(reader.functions, project, ("user_id", "session_id"), [sorted(traces)], reach)
     found = reader.rows(sa.select(values.c.of_trace, values.c.trace_user_id, values.c.trace_session_id))
     return {bytes(row.of_trace): (row.trace_user_id, row.trace_session_id) for row in found}
 

@@ -2,7 +2,7 @@
 
 A value set anywhere in a trace holds for all its calls: the root's value, else that of the earliest span that has one
 (ties: smallest span id). A trace may lie anywhere in time, so nothing here is bounded by time: the caller names the
-traces (``among``), and every span of theirs is asked.
+traces (``among``), and every span of theirs is asked, unless it knows in which time they lie.
 """
 
 from collections.abc import Collection, Sequence
@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from otel_llm.store import schema
 from otel_llm.store.engines.base import Functions
 from otel_llm.store.queries.call import Column, Columns
+from otel_llm.store.queries.window import EVER, Window, within
 
 TraceIds = sa.Select[Any] | Sequence[bytes]
 """Some traces: a statement that gives their trace_id, or those themselves."""
@@ -29,8 +30,11 @@ def traces_with(project: str, condition: Any) -> sa.Select[Any]:
     return sa.select(span.c.trace_id).where(span.c.project == project, condition(span.c))
 
 
-def inherited(functions: Functions, project: str, names: Collection[str], among: Sequence[TraceIds]) -> sa.Subquery:
-    """One row for each trace that sets one of the named columns: ``trace_id`` and a ``trace_<name>`` for each name."""
+def inherited(
+    functions: Functions, project: str, names: Collection[str], among: Sequence[TraceIds], reach: Window = EVER
+) -> sa.Subquery:
+    """One row for each trace that sets one of the named columns: ``trace_id`` and a ``trace_<name>`` for each name. All spans
+    of the traces start in ``reach``."""
     span = schema.spans.alias()
     values = {name: span.c[name] for name in sorted(names)}
     order = precedence(span.c)
@@ -41,6 +45,7 @@ def inherited(functions: Functions, project: str, names: Collection[str], among:
         )
         .where(
             span.c.project == project,
+            *within(span.c.start_ns, reach),
             sa.or_(*(value.is_not(None) for value in values.values())),
             *(span.c.trace_id.in_(traces) for traces in among),
         )

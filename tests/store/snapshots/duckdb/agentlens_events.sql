@@ -44,6 +44,14 @@ ORDER BY spans.end_ns ASC,
 LIMIT $5 OFFSET $6
 ;
 
+SELECT min(trace_places.time_ns) AS min_1,
+  max(trace_places.time_ns) AS max_1
+FROM trace_places
+WHERE trace_places.project = $1
+  AND trace_places.trace_key IN (… 6 parameters)
+LIMIT $2
+;
+
 SELECT trace_values.of_trace,
   trace_values.trace_user_id,
   trace_values.trace_session_id
@@ -53,8 +61,10 @@ FROM (
       arg_min(spans_1.user_id, row(spans_1.parent_span_id IS NOT NULL, spans_1.start_ns, spans_1.span_id)) FILTER (WHERE spans_1.user_id IS NOT NULL) AS trace_user_id
     FROM spans AS spans_1
     WHERE spans_1.project = $1
+      AND spans_1.start_ns >= $2
+      AND spans_1.start_ns <= $3
       AND (spans_1.session_id IS NOT NULL OR spans_1.user_id IS NOT NULL)
       AND spans_1.trace_id IN (… 6 parameters)
     GROUP BY spans_1.trace_id) AS trace_values
-LIMIT $2
+LIMIT $4
 ;

@@ -37,6 +37,14 @@ ORDER BY coalesce(coalesce(spans.cost_reported, spans.cost_computed), -1.0) DESC
 LIMIT $4 OFFSET $5
 ;
 
+SELECT min(trace_places.time_ns) AS min_1,
+  max(trace_places.time_ns) AS max_1
+FROM trace_places
+WHERE trace_places.project = $1
+  AND trace_places.trace_key IN (… 37 parameters)
+LIMIT $2
+;
+
 SELECT trace_values.of_trace,
   trace_values.trace_agent_name,
   trace_values.trace_session_id,
@@ -48,9 +56,19 @@ FROM (
       arg_min(spans_1.user_id, row(spans_1.parent_span_id IS NOT NULL, spans_1.start_ns, spans_1.span_id)) FILTER (WHERE spans_1.user_id IS NOT NULL) AS trace_user_id
     FROM spans AS spans_1
     WHERE spans_1.project = $1
+      AND spans_1.start_ns >= $2
+      AND spans_1.start_ns <= $3
       AND (spans_1.agent_name IS NOT NULL OR spans_1.session_id IS NOT NULL OR spans_1.user_id IS NOT NULL)
       AND spans_1.trace_id IN (… 37 parameters)
     GROUP BY spans_1.trace_id) AS trace_values
+LIMIT $4
+;
+
+SELECT min(trace_places.time_ns) AS min_1,
+  max(trace_places.time_ns) AS max_1
+FROM trace_places
+WHERE trace_places.project = $1
+  AND trace_places.trace_key IN (… 30 parameters)
 LIMIT $2
 ;
 
@@ -62,11 +80,15 @@ WITH RECURSIVE kin AS (
       spans_1.counted = true AS is_call
     FROM spans AS spans_1
     WHERE spans_1.project = $1
+      AND spans_1.start_ns >= $2
+      AND spans_1.start_ns <= $3
       AND spans_1.trace_id IN (
         SELECT spans_2.trace_id
         FROM spans AS spans_2
-        WHERE spans_2.project = $2
+        WHERE spans_2.project = $4
           AND spans_2.agent_name IS NOT NULL
+          AND spans_2.start_ns >= $5
+          AND spans_2.start_ns <= $6
           AND spans_2.trace_id IN (… 30 parameters)
         GROUP BY spans_2.trace_id
         HAVING min(spans_2.agent_name) != max(spans_2.agent_name))),
@@ -85,12 +107,12 @@ WITH RECURSIVE kin AS (
       below.of_span AS of_span,
       parent.parent_span_id AS parent_span_id,
       parent.agent_name AS agent_name,
-      below.depth + $3 AS anon_1
+      below.depth + $7 AS anon_1
     FROM below
     JOIN kin AS parent ON parent.trace_id = below.of_trace
       AND parent.span_id = below.above
     WHERE below.agent IS NULL
-      AND below.depth < $4)
+      AND below.depth < $8)
 SELECT nearest_agents.of_trace,
   nearest_agents.of_span,
   nearest_agents.nearest_agent
@@ -102,7 +124,7 @@ FROM (
     WHERE below.agent IS NOT NULL
     GROUP BY below.of_trace,
       below.of_span) AS nearest_agents
-LIMIT $5
+LIMIT $9
 ;
 
 SELECT count(*) AS count_1

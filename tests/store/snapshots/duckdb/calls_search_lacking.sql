@@ -61,6 +61,14 @@ ORDER BY CASE WHEN (spans.error = true) THEN $1 ELSE $2 END DESC,
 LIMIT $16 OFFSET $17
 ;
 
+SELECT min(trace_places.time_ns) AS min_1,
+  max(trace_places.time_ns) AS max_1
+FROM trace_places
+WHERE trace_places.project = $1
+  AND trace_places.trace_key IN ($3, $4)
+LIMIT $2
+;
+
 SELECT trace_values.of_trace,
   trace_values.trace_agent_name,
   trace_values.trace_session_id,
@@ -72,9 +80,19 @@ FROM (
       arg_min(spans_1.user_id, row(spans_1.parent_span_id IS NOT NULL, spans_1.start_ns, spans_1.span_id)) FILTER (WHERE spans_1.user_id IS NOT NULL) AS trace_user_id
     FROM spans AS spans_1
     WHERE spans_1.project = $1
+      AND spans_1.start_ns >= $2
+      AND spans_1.start_ns <= $3
       AND (spans_1.agent_name IS NOT NULL OR spans_1.session_id IS NOT NULL OR spans_1.user_id IS NOT NULL)
-      AND spans_1.trace_id IN ($3, $4)
+      AND spans_1.trace_id IN ($5, $6)
     GROUP BY spans_1.trace_id) AS trace_values
+LIMIT $4
+;
+
+SELECT min(trace_places.time_ns) AS min_1,
+  max(trace_places.time_ns) AS max_1
+FROM trace_places
+WHERE trace_places.project = $1
+  AND trace_places.trace_key IN ($3)
 LIMIT $2
 ;
 
@@ -86,12 +104,16 @@ WITH RECURSIVE kin AS (
       spans_1.counted = true AS is_call
     FROM spans AS spans_1
     WHERE spans_1.project = $1
+      AND spans_1.start_ns >= $2
+      AND spans_1.start_ns <= $3
       AND spans_1.trace_id IN (
         SELECT spans_2.trace_id
         FROM spans AS spans_2
-        WHERE spans_2.project = $2
+        WHERE spans_2.project = $4
           AND spans_2.agent_name IS NOT NULL
-          AND spans_2.trace_id IN ($6)
+          AND spans_2.start_ns >= $5
+          AND spans_2.start_ns <= $6
+          AND spans_2.trace_id IN ($10)
         GROUP BY spans_2.trace_id
         HAVING min(spans_2.agent_name) != max(spans_2.agent_name))),
   below(of_trace, of_span, above, agent, depth) AS (
@@ -109,12 +131,12 @@ WITH RECURSIVE kin AS (
       below.of_span AS of_span,
       parent.parent_span_id AS parent_span_id,
       parent.agent_name AS agent_name,
-      below.depth + $3 AS anon_1
+      below.depth + $7 AS anon_1
     FROM below
     JOIN kin AS parent ON parent.trace_id = below.of_trace
       AND parent.span_id = below.above
     WHERE below.agent IS NULL
-      AND below.depth < $4)
+      AND below.depth < $8)
 SELECT nearest_agents.of_trace,
   nearest_agents.of_span,
   nearest_agents.nearest_agent
@@ -126,7 +148,7 @@ FROM (
     WHERE below.agent IS NOT NULL
     GROUP BY below.of_trace,
       below.of_span) AS nearest_agents
-LIMIT $5
+LIMIT $9
 ;
 
 SELECT count(*) AS count_1

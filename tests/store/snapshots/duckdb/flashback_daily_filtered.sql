@@ -18,9 +18,9 @@ WHERE spans.project = $1
 LIMIT $4
 ;
 
-SELECT min(spans.start_ns) AS min_1,
-  max(spans.start_ns) AS max_1
-FROM spans
+SELECT min(trace_places.time_ns) AS min_1,
+  max(trace_places.time_ns) AS max_1
+FROM trace_places
 LIMIT $1
 ;
 

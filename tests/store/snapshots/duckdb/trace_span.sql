@@ -1,3 +1,11 @@
+SELECT min(trace_places.time_ns) AS min_1,
+  max(trace_places.time_ns) AS max_1
+FROM trace_places
+WHERE trace_places.project = $1
+  AND trace_places.trace_key IN ($3)
+LIMIT $2
+;
+
 SELECT spans.project,
   spans.trace_id,
   spans.span_id,
@@ -81,5 +89,7 @@ FROM spans
 WHERE spans.project = $1
   AND spans.trace_id = $2
   AND spans.span_id = $3
-LIMIT $4
+  AND spans.start_ns >= $4
+  AND spans.start_ns <= $5
+LIMIT $6
 ;

@@ -1,3 +1,11 @@
+SELECT min(trace_places.time_ns) AS min_1,
+  max(trace_places.time_ns) AS max_1
+FROM trace_places
+WHERE trace_places.project = $1
+  AND trace_places.trace_key IN ($3)
+LIMIT $2
+;
+
 SELECT spans.trace_id,
   spans.span_id,
   spans.name,
@@ -9,9 +17,11 @@ SELECT spans.trace_id,
 FROM spans
 WHERE spans.project = $1
   AND spans.trace_id = $2
+  AND spans.start_ns >= $3
+  AND spans.start_ns <= $4
 ORDER BY spans.start_ns,
   spans.span_id
-LIMIT $3
+LIMIT $5
 ;
 
 SELECT rejections.project,
