@@ -679,6 +679,10 @@ class _Inlets:
         self.arrays = arrays
         self._connection = connection
         self._by_columns: dict[tuple[str, ...], _Inlet] = {}
+        self.placed = _Inlet("placed_spans")
+        """What rows of :mod:`otel_llm.store.engines.duckdb_places` are made of, alone: each column of a table costs its scan."""
+        self._register(self.placed, duckdb_places.SPAN_COLUMNS)
+        connection.execute(f"PREPARE insert_{self.placed.name} AS {duckdb_places.insert_of(self.placed.name)}")
 
     def of(self, columns: tuple[str, ...]) -> _Inlet:
         """The inlet of these columns, registered with the first rows that need it."""
@@ -689,13 +693,15 @@ class _Inlets:
                     self._connection.unregister(old.name)
                 self._by_columns.clear()
             inlet = self._by_columns[columns] = _Inlet(f"fresh_spans_{len(self._by_columns)}")
-            inlet.table = Table.from_pydict({name: self.arrays.absent(name, 0) for name in columns})
-            self._connection.register(inlet.name, inlet)
+            self._register(inlet, columns)
             names = ", ".join(columns)
             insert = f"INSERT INTO spans ({names}) SELECT {names} FROM {inlet.name}"  # noqa: S608 constant text
             self._connection.execute(f"PREPARE insert_{inlet.name} AS {insert}")
-            self._connection.execute(f"PREPARE place_{inlet.name} AS {duckdb_places.insert_of(inlet.name)}")
         return inlet
+
+    def _register(self, inlet: _Inlet, columns: tuple[str, ...]) -> None:
+        inlet.table = Table.from_pydict({name: self.arrays.absent(name, 0) for name in columns})
+        self._connection.register(inlet.name, inlet)
 
 
 class _Beside:
@@ -806,9 +812,14 @@ class _Tables:
         inlet.table = table_of(columns)
         try:
             self.connection.execute(f"EXECUTE insert_{inlet.name}")
-            self.connection.execute(f"EXECUTE place_{inlet.name}")
         finally:
             inlet.table = None
+        placed = self._inlets.placed
+        placed.table = table_of({name: columns[name] for name in duckdb_places.SPAN_COLUMNS})
+        try:
+            self.connection.execute(f"EXECUTE insert_{placed.name}")
+        finally:
+            placed.table = None
 
     def _insert_new(self, table: sa.Table, rows: Sequence[tuple[Any, ...]], key: str) -> set[tuple[str, bytes]]:
         """Inserts what is not stored; returns (project, key) of what is."""

@@ -6,8 +6,6 @@ written with the spans, and rows of spans that were deleted or moved may stay: w
 be, not that they are there. Two traces of one number, which 63 bits make rare, only seem to reach further than they do.
 """
 
-import hashlib
-
 import duckdb
 import sqlalchemy as sa
 
@@ -15,7 +13,10 @@ from otel_llm.store import migrations
 from otel_llm.store.engines.base import TracePlaces
 
 CELL_NS = 60_000_000_000
+SPAN_COLUMNS = ("project", "trace_id", "start_ns")
+"""Columns of spans that the rows are made of."""
 _FILLED_AT_ONCE = 1_000_000
+_ID_BYTES, _SHIFT, _MASK = 16, 61, 2**63 - 1
 
 _table = sa.Table(
     "trace_places",
@@ -27,8 +28,10 @@ _table = sa.Table(
 
 
 def key_of(trace_id: bytes) -> int:
-    """The number that stands for a trace id: 63 bits of its MD5 sum, as SQL finds them."""
-    return int.from_bytes(hashlib.md5(trace_id, usedforsecurity=False).digest()[8:], "little") >> 1
+    """The number that stands for a trace id: 63 bits that all of its bits have a part in, as SQL finds them. DuckDB's MD5 takes
+    twice as long, and its hash is another in another version."""
+    whole = int.from_bytes(trace_id, "big") if len(trace_id) == _ID_BYTES else 0
+    return (whole ^ whole >> _SHIFT) & _MASK
 
 
 PLACES = TracePlaces(_table, CELL_NS, key_of)
@@ -37,7 +40,10 @@ PLACES = TracePlaces(_table, CELL_NS, key_of)
 def rows_of(spans: str) -> str:
     """SQL of the rows for the spans of a FROM clause."""
     minutes = f"SELECT DISTINCT project, trace_id, start_ns // {CELL_NS} * {CELL_NS} AS time_ns FROM {spans}"  # noqa: S608 constant text
-    return f"SELECT project, (md5_number_lower(trace_id) >> 1)::BIGINT AS trace_key, time_ns FROM ({minutes})"  # noqa: S608 constant text
+    whole = f"CASE WHEN octet_length(trace_id) = {_ID_BYTES} THEN trace_id::BIT::UHUGEINT ELSE 0 END"
+    key = f"(xor(whole, whole >> {_SHIFT}) & {_MASK}::UHUGEINT)::BIGINT"
+    ids = f"SELECT project, {whole} AS whole, time_ns FROM ({minutes})"  # noqa: S608 constant text
+    return f"SELECT project, {key} AS trace_key, time_ns FROM ({ids})"  # noqa: S608 constant text
 
 
 def insert_of(spans: str) -> str:
