@@ -680,7 +680,7 @@ class _Inlets:
         self._connection = connection
         self._by_columns: dict[tuple[str, ...], _Inlet] = {}
         self.placed = _Inlet("placed_spans")
-        """What rows of :mod:`otel_llm.store.engines.duckdb_places` are made of, alone: each column of a table costs its scan."""
+        """What rows of :mod:`otel_llm.store.engines.duckdb_places` are made of, alone: each column of a table costs a scan."""
         self._register(self.placed, duckdb_places.SPAN_COLUMNS)
         connection.execute(f"PREPARE insert_{self.placed.name} AS {duckdb_places.insert_of(self.placed.name)}")
 
