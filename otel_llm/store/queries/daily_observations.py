@@ -171,7 +171,7 @@ def _begun(reader: Reader, project: str, window: Window, among: Sequence[TraceId
     for side in (side.common(bound) for side in sides):
         if side.is_empty:
             continue
-        few_beyond = mostly_inside or side.width < window.width
+        few_beyond = mostly_inside or (bound != EVER and side.width < window.width)
         traces = _crossing(project, side, window, among) if few_beyond else _traces_during(project, window, among)
         beyond = sa.select(sa.func.min(SPAN.start_ns), sa.func.max(SPAN.start_ns)).where(
             SPAN.project == project, *within(SPAN.start_ns, side), SPAN.trace_id.in_(traces)
