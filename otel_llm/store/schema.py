@@ -3,6 +3,8 @@
 Small tables (projects, keys, audit) are append-only with the newest row of an id winning, which every engine can do.
 """
 
+import itertools
+import threading
 from typing import Any
 
 import sqlalchemy as sa
@@ -32,6 +34,25 @@ spans = sa.Table(
     metadata,
     *(_column(field.name, field.type, required=field.required) for field in FIELDS),
 )
+
+_ALIASES = 16
+"""More than a statement has."""
+
+
+class _Aliases(threading.local):
+    """The aliases of a thread: it makes one statement after the other."""
+
+    def __init__(self) -> None:
+        self.of_spans = itertools.cycle([spans.alias() for _ in range(_ALIASES)])
+
+
+_aliases = _Aliases()
+
+
+def other_spans() -> sa.FromClause:
+    """``spans`` once more in a statement, by a name of its own. Aliases are used again: the columns of one take 1.7 ms."""
+    return next(_aliases.of_spans)
+
 
 findings = sa.Table(
     "findings",

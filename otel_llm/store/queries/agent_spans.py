@@ -22,7 +22,7 @@ def nearest_agents(project: str, among: Sequence[TraceIds], reach: Window = EVER
 
     Calls that name an agent themselves have none. All spans of the traces start in ``reach``.
     """
-    span = schema.spans.alias()
+    span = schema.other_spans()
     several = (
         sa.select(span.c.trace_id)
         .where(span.c.project == project, span.c.agent_name.is_not(None), *within(span.c.start_ns, reach))
@@ -30,7 +30,7 @@ def nearest_agents(project: str, among: Sequence[TraceIds], reach: Window = EVER
         .group_by(span.c.trace_id)
         .having(sa.func.min(span.c.agent_name) != sa.func.max(span.c.agent_name))
     )
-    member = schema.spans.alias()
+    member = schema.other_spans()
     kin = (
         sa.select(
             member.c.trace_id,

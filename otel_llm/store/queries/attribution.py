@@ -210,7 +210,7 @@ def _has_guardrails(reader: Reader, project: str) -> bool:
 
 def _guarded_traces(project: str, window: Window) -> sa.Select[Any]:
     """Traces with a call in the window and a guardrail that has tokens of its own, or children."""
-    guard, child = schema.spans.alias(), schema.spans.alias()
+    guard, child = schema.other_spans(), schema.other_spans()
     has_tokens = sa.or_(guard.c.input_tokens > 0, guard.c.output_tokens > 0)
     is_parent = sa.tuple_(guard.c.trace_id, guard.c.span_id).in_(
         sa.select(child.c.trace_id, child.c.parent_span_id).where(
@@ -229,7 +229,7 @@ def _spans(reader: Reader, project: str, window: Window) -> list[_Span]:
     """The spans of the traces that matter, and of those that hold the calls which stand for suppressed ones among them."""
     found = sa.select(schema.findings.c.trace_id).where(*_finding_conditions(project, window))
     asked = sa.union_all(found, _guarded_traces(project, window)).subquery("asked")
-    copy = schema.spans.alias()
+    copy = schema.other_spans()
     keepers = sa.select(copy.c.suppressed_by).where(
         copy.c.project == project, copy.c.suppressed_by.is_not(None), copy.c.trace_id.in_(sa.select(asked.c[0]))
     )

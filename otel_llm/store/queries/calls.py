@@ -139,7 +139,7 @@ class Calls:
 
     def _lacking(self) -> sa.Select[Any]:
         """Traces of calls that lack one of the values that are asked for."""
-        span = schema.spans.alias()
+        span = schema.other_spans()
         lacks = sa.or_(sa.false(), *(span.c[name].is_(None) for name in sorted(self._inherited)))
         return sa.select(span.c.trace_id).where(*population(span.c, self._project, self._window, self._by), lacks)
 

@@ -214,7 +214,7 @@ def _candidates(project: str, filters: TraceFilter, window: Window) -> list[Trac
 
 def _traces(functions: Functions, project: str, filters: TraceFilter, begun: _Begun) -> sa.CTE:
     """``of_trace`` and ``trace_start`` of the traces that pass, judged over all their spans, wherever these lie in time."""
-    span = schema.spans.alias()
+    span = schema.other_spans()
     of = span.c
     conditions: list[Column] = [of.project == project, *begun.during(of, begun.starts)]
     conditions += [of.trace_id.in_(traces) for traces in _candidates(project, filters, begun.starts)]

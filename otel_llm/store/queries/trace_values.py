@@ -26,7 +26,7 @@ def precedence(of: Columns) -> tuple[Column, ...]:
 
 def traces_with(project: str, condition: Any) -> sa.Select[Any]:
     """The traces of a project with a span that meets ``condition(columns)``, each as often as it has one."""
-    span = schema.spans.alias()
+    span = schema.other_spans()
     return sa.select(span.c.trace_id).where(span.c.project == project, condition(span.c))
 
 
@@ -35,7 +35,7 @@ def inherited(
 ) -> sa.Subquery:
     """One row for each trace that sets one of the named columns: ``trace_id`` and a ``trace_<name>`` for each name. All spans
     of the traces start in ``reach``."""
-    span = schema.spans.alias()
+    span = schema.other_spans()
     values = {name: span.c[name] for name in sorted(names)}
     order = precedence(span.c)
     return (
@@ -56,7 +56,7 @@ def inherited(
 
 def profiles(functions: Functions, project: str, among: Sequence[TraceIds]) -> sa.Subquery:
     """Name and tags of each user a trace names: only spans that name a user speak for it ('' is the unnamed user)."""
-    span = schema.spans.alias()
+    span = schema.other_spans()
     order = precedence(span.c)
     user = sa.func.coalesce(span.c.user_id, "")
     return (
