@@ -7,7 +7,7 @@ Field meanings follow the OpenTelemetry GenAI semantic conventions where they na
 dialect to these fields is in :mod:`otel_llm.conventions`.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 FieldType = Literal["text", "int", "float", "bool", "bytes", "json"]
@@ -280,6 +280,10 @@ class SpanBatch:
         """A batch of the given rows, in that order."""
         columns = {name: [column[row] for row in rows] for name, column in self.columns.items()}
         return SpanBatch.of_columns(columns, len(rows))
+
+    def only(self, names: Collection[str]) -> "SpanBatch":
+        """A batch of the named columns, the same lists."""
+        return SpanBatch.of_columns({name: self.columns[name] for name in names if name in self.columns}, self.size)
 
     def part(self, first: int, last: int) -> "SpanBatch":
         """A batch of the rows from one to before another."""

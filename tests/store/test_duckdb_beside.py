@@ -115,6 +115,39 @@ def test_what_is_settled_after_the_look_at_the_journal_is_not_seen_twice(
     assert counted(engine) == 100 + GROUP + 10, "settled, all of it"
 
 
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "SELECT * FROM spans",
+        "SELECT s.* FROM spans AS s",
+        "SELECT count(*) FROM spans",
+        'SELECT count("spans"."user_id") FROM "spans"',
+        "WITH mine AS (SELECT trace_id FROM spans WHERE user_id = 'me') SELECT name FROM spans WHERE trace_id IN (FROM mine)",
+        "with recursive up(n) AS (SELECT 1 UNION SELECT n + 1 FROM up WHERE n < 3) SELECT n, name FROM up, spans",
+        "(SELECT span_id FROM spans) UNION ALL (SELECT parent_span_id FROM spans)",
+        "SELECT a.name, (SELECT count(*) FROM spans b WHERE b.trace_id = a.trace_id) FROM spans AS a ORDER BY ALL",
+    ],
+)
+def test_a_statement_of_any_form_sees_the_same_before_and_after_all_is_settled(engine: DuckDBEngine, statement: str) -> None:
+    commit(engine, span(trace=1, user_id="me"), span(trace=1, span_id=2))
+    engine.settle()
+    commit(engine, span(trace=1, span_id=3), span(trace=2, user_id="you", session_id="a field of no other span"))
+    with engine.reads.connect() as connection:
+        beside = connection.exec_driver_sql(statement).all()
+        connection.rollback()
+        assert pending(engine) == 2
+        engine.settle()
+        assert sorted(map(str, beside)) == sorted(map(str, connection.exec_driver_sql(statement).all()))
+
+
+def test_each_statement_of_a_transaction_finds_the_columns_that_it_names(engine: DuckDBEngine) -> None:
+    commit(engine, span(trace=1, user_id="me", cost_reported=1.5))
+    of = schema.spans.c
+    with engine.reads.connect() as connection:
+        for column, value in ((of.user_id, "me"), (of.cost_reported, 1.5), (of.user_id, "me"), (of.session_id, None)):
+            assert connection.execute(sa.select(column)).scalar_one() == value
+
+
 def test_a_transaction_sees_one_moment(engine: DuckDBEngine) -> None:
     commit(engine, span(trace=1))
     with engine.reads.connect() as connection:
@@ -127,15 +160,18 @@ def test_a_transaction_sees_one_moment(engine: DuckDBEngine) -> None:
         assert connection.execute(FIGURES).one()[0] == 2
 
 
-def test_a_connection_goes_back_without_the_view(engine: DuckDBEngine) -> None:
+def test_a_connection_goes_back_without_pending_spans(engine: DuckDBEngine) -> None:
     commit(engine, span(trace=1))
     assert counted(engine) == 1
     with engine.sql.connect() as connection:
         kept = engine._beside[connection.connection.driver_connection]
-        assert kept._inlet.table is None
-        assert connection.exec_driver_sql("SELECT count(*) FROM duckdb_views() WHERE view_name = 'spans'").scalar_one() == 0
+        assert not kept._batches
+        assert not kept._columns
+        assert not kept._inlets
+        views = "SELECT count(*) FROM duckdb_views() WHERE view_name LIKE '%spans%'"
+        assert connection.exec_driver_sql(views).scalar_one() == 0
         connection.rollback()
-        connection.execute(sa.delete(schema.spans))  # of the table, where a view would refuse
+        connection.execute(sa.delete(schema.spans))
         connection.rollback()
 
 
@@ -181,7 +217,7 @@ def test_a_transaction_that_was_not_shown_all_does_not_go_on_without(
     with (engine.reads if aggregates else engine.sql).connect() as connection:
         with monkeypatch.context() as patch:
             patch.setattr(
-                duckdb_engine._Beside if aggregates else duckdb_engine._Tables, "show" if aggregates else "write", fails
+                duckdb_engine._Beside if aggregates else duckdb_engine._Tables, "begin" if aggregates else "write", fails
             )
             with pytest.raises(StoreUnavailable):
                 connection.execute(FIGURES)

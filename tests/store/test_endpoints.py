@@ -48,7 +48,8 @@ class Asked:
         self.statements: list[str] = []
         sa.event.listen(self.server.engine.sql, "before_cursor_execute", self._note)
 
-    def _note(self, connection: Any, cursor: Any, statement: str, *_: Any) -> None:
+    def _note(self, connection: Any, cursor: Any, _: str, parameters: Any, context: Any, __: bool) -> None:
+        statement = context.statement  # before what is pending in a journal was joined to the table
         # The door looks for new keys every few seconds, whatever is asked; a table beside a journal is empty here.
         if not _OF_THE_DOOR.search(statement) and "main.spans" not in statement:
             self.statements.append(statement)

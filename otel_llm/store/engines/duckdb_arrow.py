@@ -7,8 +7,8 @@ addresses: what comes from a file is checked, and becomes lists.
 
 import ctypes
 import struct
-from collections.abc import Mapping, Sequence
-from itertools import groupby, pairwise
+from collections.abc import Collection, Mapping, Sequence
+from itertools import chain, groupby, pairwise
 from typing import Any, Literal, NamedTuple
 
 from arro3.core import Array, ChunkedArray, DataType, Table
@@ -25,7 +25,6 @@ ARROW: dict[FieldType, DataType] = {
 }
 FIELD_ARROW = {field.name: ARROW[field.type] for field in FIELDS}
 
-_ALWAYS = ("project", "trace_id", "span_id", "start_ns")
 _MAX_CONSTANTS, _MOST_REPEATED_BYTES = 128, 32
 """Arrays of one value that are kept: 35 MB at most, with commits of a row group; a few MB in practice."""
 
@@ -80,18 +79,20 @@ class Arrays:
                 made.columns[name] = [Array(column, FIELD_ARROW[name])]
         return made
 
-    def join(self, batches: Sequence[SpanBatch]) -> ArrowBatch:
-        """One batch with the rows of all, in order. Neighbours that are lists become one array: one of a few rows costs 8 us to
-        make and as much to insert as one of thousands."""
-        parts = self._parts(batches)
-        held = set().union(*(part.columns for part in parts))
+    def join(self, batches: Sequence[SpanBatch], names: Collection[str] = FIELD_NAMES) -> ArrowBatch:
+        """One batch with the rows of all, in order, and of the named columns those that some row may hold. Neighbours that are
+        lists become one array: one of a few rows costs 8 us to make and as much to insert as one of thousands."""
+        parts = self._parts(batches, names)
+        held = set(names).intersection(chain.from_iterable(part.columns for part in parts))
         made = ArrowBatch(sum(part.size for part in parts))
         made.columns.update((name, self._chunks(name, parts)) for name in FIELD_NAMES if name in held)
         return made
 
-    def table(self, batches: Sequence[SpanBatch]) -> Table:
-        """The fields that some row of all of them holds; those by which spans are found when there is no row."""
-        return table_of(self.join(batches).columns or {name: [self.absent(name, 0)] for name in _ALWAYS})
+    def whole(self, batches: Sequence[SpanBatch], names: Collection[str]) -> dict[str, list[Array]]:
+        """Of the named columns those that some row may hold, each in one array: each piece of several would cost 0.1 ms when it
+        is scanned."""
+        columns = self.join(batches, names).columns
+        return {name: [ChunkedArray(chunks).combine_chunks()] for name, chunks in columns.items()}
 
     def absent(self, name: str, rows: int) -> Array:
         """The column of a field that no row has."""
@@ -100,11 +101,13 @@ class Arrays:
             known = self._nulls[name] = Array([None] * max(rows, self._rows), FIELD_ARROW[name])
         return known.slice(0, rows)
 
-    def _parts(self, batches: Sequence[SpanBatch]) -> list[SpanBatch]:
+    def _parts(self, batches: Sequence[SpanBatch], names: Collection[str]) -> list[SpanBatch]:
         parts: list[SpanBatch] = []
         for kind, neighbours in groupby((batch for batch in batches if batch.size), type):
-            some = list(neighbours)
-            parts += some if kind is ArrowBatch else [self.batch(SpanBatch.concat(some))]
+            if kind is ArrowBatch:
+                parts += neighbours
+            else:
+                parts.append(self.batch(SpanBatch.concat([batch.only(names) for batch in neighbours])))
         return parts
 
     def _chunks(self, name: str, parts: Sequence[SpanBatch]) -> list[Array]:
