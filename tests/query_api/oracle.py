@@ -417,10 +417,9 @@ def _stats_row(place: dict[str, Any]) -> dict[str, Any]:
 
 
 def _percentiles(name: str, values: list[float], places: int) -> dict[str, float]:
-    return {
-        f"{name}_p{percent}": half_up(float(np.percentile(values, percent)), places) if values else 0.0
-        for percent in (50, 90, 95, 99)
-    }
+    percents = (50, 90, 95, 99)
+    found = np.percentile(values, percents).tolist() if values else [0.0] * len(percents)
+    return {f"{name}_p{percent}": half_up(value, places) for percent, value in zip(percents, found, strict=True)}
 
 
 def _day(row: Row) -> str:

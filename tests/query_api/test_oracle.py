@@ -5,6 +5,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import cache
+from math import isclose
 from typing import Any
 
 import pytest
@@ -47,17 +48,22 @@ def rows_of_the_world() -> tuple[list[dict[str, Any]], list[Finding]]:
 def oracle_of_the_world() -> Oracle:
     """Their oracle: it computes an answer once, whichever engine is asked."""
     oracle = Oracle(*rows_of_the_world())
-    known: dict[str, Any] = {}
-    analytics = oracle.analytics
+    for answer in ("analytics", "daily", "langdb_calls", "stats", "usage_models"):
+        setattr(oracle, answer, remembered(getattr(oracle, answer)))
+    return oracle
 
-    def remembered(body: dict[str, Any], unit: str | None) -> Any:
-        key = json.dumps([body, unit])
+
+def remembered(answer: Callable[..., Any]) -> Callable[..., Any]:
+    """The same, computed once for each question."""
+    known: dict[str, Any] = {}
+
+    def look_up(*question: Any, **filters: Any) -> Any:
+        key = repr((question, filters))
         if key not in known:
-            known[key] = analytics(body, unit)
+            known[key] = answer(*question, **filters)
         return known[key]
 
-    oracle.analytics = remembered  # type: ignore[method-assign]
-    return oracle
+    return look_up
 
 
 def same(found: Any, expected: Any) -> None:
@@ -67,7 +73,7 @@ def same(found: Any, expected: Any) -> None:
         assert found.keys() == expected.keys()
         for key, value in expected.items():
             if key in ("tps_p50", "tps_p90", "tps_p95", "tps_p99", "tps"):
-                assert found[key] == pytest.approx(value, rel=1e-9, abs=1e-9), key
+                assert isclose(found[key], value, rel_tol=1e-9, abs_tol=1e-9), (key, found[key], value)
             else:
                 same(found[key], value)
     elif isinstance(expected, list):
@@ -75,7 +81,7 @@ def same(found: Any, expected: Any) -> None:
         for one, other in zip(found, expected, strict=True):
             same(one, other)
     elif isinstance(expected, float):
-        assert found == pytest.approx(expected, rel=1e-9, abs=1e-9)
+        assert isclose(found, expected, rel_tol=1e-9, abs_tol=1e-9), (found, expected)
     else:
         assert type(found) is type(expected)
         assert found == expected
