@@ -83,7 +83,6 @@ def new_server(tmp_path: Path) -> Iterator[Callable[[], DashboardServer]]:
 def window(one_browser: Browser) -> Iterator[Browser]:
     """A clean window. At its end nothing may have gone wrong in the console: no exception, no broken policy."""
     one_browser.reset()
-    one_browser.run("localStorage?.clear()") if one_browser.driver.current_url.startswith("http") else None
     yield one_browser
     assert one_browser.complaints() == []
 
@@ -92,6 +91,5 @@ def window(one_browser: Browser) -> Iterator[Browser]:
 def page(window: Browser, told: DashboardServer) -> Browser:
     """A window on the server that has data."""
     window.base = told.url
-    window.driver.get(told.url + "/ui/login")
-    window.run("localStorage.clear()")
+    window.forget(told.url)
     return window

@@ -48,6 +48,7 @@ def a_trace(told: DashboardServer) -> str:
 def test_a_page_shows_its_data_small_steady_and_from_here_alone(
     page: Browser, told: DashboardServer, a_trace: str, name: str
 ) -> None:
+    page.uncached()
     page.open(PAGES[name].format(trace=a_trace))
     assert page.all("table.data, [role=treegrid]")
     assert not page.run("return document.getElementById('banner').checkVisibility()")
