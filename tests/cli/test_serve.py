@@ -54,6 +54,12 @@ def test_sigterm_stops_it_with_zero_and_everything_acknowledged_is_there_after_a
         again.kill()
 
 
+def test_pandas_is_not_imported_where_it_is_installed(server: ServerProcess) -> None:
+    assert ask(server.otlp_url + "/v1/traces", method="POST", body=spans(300))[0] == 200
+    assert calls_of(server) == 300
+    assert "/pandas/" not in Path(f"/proc/{server.process.pid}/maps").read_text()
+
+
 def test_ctrl_c_stops_it_with_zero(server: ServerProcess) -> None:
     assert server.stop(signal.SIGINT) == 0
 
