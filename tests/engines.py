@@ -1,15 +1,23 @@
-"""Engines to test against: DuckDB, a throw-away PostgreSQL server, and ClickHouse in this process (chDB)."""
+"""Engines to test against: DuckDB, a throw-away PostgreSQL server, and ClickHouse in this process (chDB).
+
+A *new* database is empty, as a user's is before the first start. A *made* one has its tables, as after a first start: that is
+cheaper where a test does not need to see them being made.
+"""
 
 import itertools
 import os
+import shutil
 from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import sqlalchemy as sa
 
+from otel_llm.config import Settings
+from otel_llm.store import schema
+from otel_llm.store.open import open_engine
 from tests.postgresql_server import NoServerBinary, PostgreSQLServer
 
 if TYPE_CHECKING:
@@ -24,6 +32,19 @@ def lacking(reason: str) -> None:
     if os.environ.get("OTEL_LLM_REQUIRE_ENGINES"):
         pytest.fail(reason)
     pytest.skip(reason)
+
+
+def _open_once(url: str) -> None:
+    """Has the tables made."""
+    open_engine(url, Settings()).close()
+
+
+@pytest.fixture(scope="session")
+def made_duckdb(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file of DuckDB that was made, to be copied."""
+    file = tmp_path_factory.mktemp("made") / "store.duckdb"
+    _open_once(f"duckdb:///{file}")
+    return file
 
 
 @pytest.fixture(scope="session")
@@ -45,15 +66,24 @@ def postgresql_server() -> Iterator[PostgreSQLServer]:
 @pytest.fixture(scope="session")
 def new_postgresql(postgresql_server: PostgreSQLServer) -> Callable[[], str]:
     """Makes an empty database and gives its URL."""
+    return lambda: _create(postgresql_server)
 
-    def make() -> str:
-        name = f"store{next(_databases)}"
-        admin = sa.create_engine(postgresql_server.url, isolation_level="AUTOCOMMIT", poolclass=sa.NullPool)
-        with admin.connect() as connection:
-            connection.exec_driver_sql(f"CREATE DATABASE {name}")
-        return postgresql_server.url.replace("/postgres", f"/{name}")
 
-    return make
+@pytest.fixture(scope="session")
+def made_postgresql(postgresql_server: PostgreSQLServer) -> Callable[[], str]:
+    """Makes a database that has its tables and gives its URL."""
+    template = _create(postgresql_server)
+    _open_once(template)
+    return lambda: _create(postgresql_server, f"TEMPLATE {template.rpartition('/')[2]}")
+
+
+def _create(server: PostgreSQLServer, how: str = "") -> str:
+    """Makes a database of PostgreSQL and gives its URL."""
+    name = f"store{next(_databases)}"
+    admin = sa.create_engine(server.url, isolation_level="AUTOCOMMIT", poolclass=sa.NullPool)
+    with admin.connect() as connection:
+        connection.exec_driver_sql(f"CREATE DATABASE {name} {how}")
+    return server.url.replace("/postgres", f"/{name}")
 
 
 @pytest.fixture(scope="session")
@@ -76,20 +106,59 @@ def clickhouse_http(clickhouse_folder: Path) -> "Iterator[ClickHouseHTTP]":
 
 
 class ClickHouseDatabases:
-    """Makes empty databases of the ClickHouse engine in this process (chDB).
+    """Databases of the ClickHouse engine in this process (chDB).
 
-    A table costs it work all the time, so a database is dropped when the test, or the fixture, that asked for it has ended.
+    A table costs it work all the time, so a database goes when the test, or the fixture, that asked for it has ended: a new one
+    is dropped, one that was made is emptied and used again unless a table of it was altered.
     """
 
-    def __init__(self, folder: Path, run: Callable[[str], object]) -> None:
+    def __init__(self, folder: Path, run: Callable[[str], sa.CursorResult[Any]]) -> None:
         self._folder = folder
         self._run = run
+        self._idle: list[str] = []
+        self._definitions: dict[str, list[str]] = {}
 
     def new(self, request: pytest.FixtureRequest) -> str:
         """Makes one and gives its URL."""
+        name = self._create()
+        request.addfinalizer(lambda: self._drop(name))
+        return self._url(name)
+
+    def made(self, request: pytest.FixtureRequest) -> str:
+        """Takes one that has its tables, which are empty, and gives its URL."""
+        name = self._idle.pop() if self._idle else self._make()
+        request.addfinalizer(lambda: self._take_back(name))
+        return self._url(name)
+
+    def _make(self) -> str:
+        name = self._create()
+        _open_once(self._url(name))
+        self._definitions[name] = self._defined(name)
+        return name
+
+    def _take_back(self, name: str) -> None:
+        if self._defined(name) != self._definitions[name]:
+            self._drop(name)
+            return
+        for table in schema.metadata.tables.values():
+            if table is not schema.schema_versions:
+                self._run(f"TRUNCATE TABLE {name}.{table.name}")
+        self._idle.append(name)
+
+    def _defined(self, name: str) -> list[str]:
+        """How its tables are defined."""
+        found = self._run(f"SELECT create_table_query FROM system.tables WHERE database = '{name}' ORDER BY name")
+        return [str(query) for (query,) in found]
+
+    def _create(self) -> str:
         name = f"store{next(_databases)}"
         self._run(f"CREATE DATABASE {name}")
-        request.addfinalizer(lambda: self._run(f"DROP DATABASE {name} SYNC"))
+        return name
+
+    def _drop(self, name: str) -> None:
+        self._run(f"DROP DATABASE {name} SYNC")
+
+    def _url(self, name: str) -> str:
         return f"clickhousedb:///{name}?interface=chdb&path={self._folder}"
 
 
@@ -111,6 +180,12 @@ def new_clickhouse(request: pytest.FixtureRequest, clickhouse_databases: ClickHo
     return lambda: clickhouse_databases.new(request)
 
 
+@pytest.fixture
+def made_clickhouse(request: pytest.FixtureRequest, clickhouse_databases: ClickHouseDatabases) -> Callable[[], str]:
+    """Takes a database of ClickHouse that has its tables for a test and gives its URL."""
+    return lambda: clickhouse_databases.made(request)
+
+
 def url_of(request: pytest.FixtureRequest, name: str, tmp_path: Path) -> str:
     """URL of an empty store of a named engine, for as long as whatever requests it."""
     if name == "duckdb":
@@ -119,4 +194,16 @@ def url_of(request: pytest.FixtureRequest, name: str, tmp_path: Path) -> str:
         databases: ClickHouseDatabases = request.getfixturevalue("clickhouse_databases")
         return databases.new(request)
     make: Callable[[], str] = request.getfixturevalue("new_postgresql")
+    return make()
+
+
+def made_url_of(request: pytest.FixtureRequest, name: str, tmp_path: Path) -> str:
+    """URL of a store of a named engine that has its tables, for as long as whatever requests it."""
+    if name == "duckdb":
+        file = shutil.copy(request.getfixturevalue("made_duckdb"), tmp_path / "store.duckdb")
+        return f"duckdb:///{file}"
+    if name == "clickhouse":
+        databases: ClickHouseDatabases = request.getfixturevalue("clickhouse_databases")
+        return databases.made(request)
+    make: Callable[[], str] = request.getfixturevalue("made_postgresql")
     return make()

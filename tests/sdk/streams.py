@@ -1,11 +1,15 @@
-"""Every way the clients stream, under one name each: a coroutine that reads the stream to its end and gives the items."""
+"""Every way the clients stream, under one name each: a coroutine that reads the stream to its end and gives the items.
+
+The clients take seconds to import: only who calls one imports it, so that each process that collects tests need not.
+"""
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import anthropic
-import openai
+if TYPE_CHECKING:
+    import anthropic
+    import openai
 
 MESSAGES: Any = [{"role": "user", "content": "tell me more"}]
 CHAT: dict[str, Any] = {"model": "gpt-4o-mini", "messages": MESSAGES, "stream_options": {"include_usage": True}}
@@ -14,19 +18,27 @@ TOOLS: Any = [{"type": "function", "function": {"name": "look_up", "parameters":
 MESSAGE: dict[str, Any] = {"model": "claude-haiku-4-5", "max_tokens": 12, "messages": MESSAGES}
 
 
-def openai_client(url: str) -> openai.OpenAI:
+def openai_client(url: str) -> "openai.OpenAI":
+    import openai
+
     return openai.OpenAI(base_url=f"{url}/v1", api_key="k", max_retries=0)
 
 
-def openai_async(url: str) -> openai.AsyncOpenAI:
+def openai_async(url: str) -> "openai.AsyncOpenAI":
+    import openai
+
     return openai.AsyncOpenAI(base_url=f"{url}/v1", api_key="k", max_retries=0)
 
 
-def anthropic_client(url: str) -> anthropic.Anthropic:
+def anthropic_client(url: str) -> "anthropic.Anthropic":
+    import anthropic
+
     return anthropic.Anthropic(base_url=url, api_key="k", max_retries=0)
 
 
-def anthropic_async(url: str) -> anthropic.AsyncAnthropic:
+def anthropic_async(url: str) -> "anthropic.AsyncAnthropic":
+    import anthropic
+
     return anthropic.AsyncAnthropic(base_url=url, api_key="k", max_retries=0)
 
 
@@ -134,6 +146,8 @@ async def messages_beta(url: str) -> list[Any]:
 
 
 async def left_early(url: str) -> str:
+    import openai
+
     stream = openai_client(url).chat.completions.create(stream=True, **CHAT)
     seen = [next(iter(stream)).object]
     stream.close()

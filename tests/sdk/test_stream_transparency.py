@@ -4,8 +4,6 @@ import asyncio
 import gc
 from typing import Any
 
-import anthropic
-import openai
 import pytest
 from model_server import ModelServer
 from opentelemetry.sdk.trace import TracerProvider
@@ -31,6 +29,13 @@ def content(item: Any) -> Any:
     return item if isinstance(item, str) else stable(item.model_dump(warnings=False))
 
 
+@pytest.fixture(autouse=True, scope="module")
+def clients() -> None:
+    """Both are imported before any is watched, as in most apps."""
+    import anthropic  # noqa: F401
+    import openai  # noqa: F401
+
+
 @pytest.mark.parametrize("stream", STREAMS)
 def test_the_app_reads_the_same_items(stream: str, sdk_model: ModelServer, sdk_provider: TracerProvider) -> None:
     plain = asyncio.run(STREAMS[stream](sdk_model.url))
@@ -46,6 +51,9 @@ def test_the_app_reads_the_same_items(stream: str, sdk_model: ModelServer, sdk_p
 
 @pytest.mark.usefixtures("first_token_watch")
 def test_the_stream_objects_stay_of_their_own_type(sdk_model: ModelServer, sdk_provider: TracerProvider) -> None:
+    import anthropic
+    import openai
+
     with sdk_provider.get_tracer("openai").start_as_current_span("chat", attributes=CALL):
         chat = openai_client(sdk_model.url).chat.completions.create(stream=True, **CHAT)
         messages = anthropic_client(sdk_model.url).messages.create(stream=True, **MESSAGE)
@@ -59,6 +67,8 @@ def test_the_stream_objects_stay_of_their_own_type(sdk_model: ModelServer, sdk_p
 def test_an_error_in_mid_stream_reaches_the_app(
     sdk_model: ModelServer, sdk_provider: TracerProvider, sdk_spans: InMemorySpanExporter
 ) -> None:
+    import openai
+
     seen = []
     with (  # noqa: PT012 the chunks before the error are what is asked for
         sdk_provider.get_tracer("openai").start_as_current_span("chat", attributes=CALL),
@@ -74,6 +84,8 @@ def test_an_error_in_mid_stream_reaches_the_app(
 def test_a_refused_call_has_no_time_to_first_token(
     sdk_model: ModelServer, sdk_provider: TracerProvider, sdk_spans: InMemorySpanExporter
 ) -> None:
+    import openai
+
     with (
         sdk_provider.get_tracer("openai").start_as_current_span("chat", attributes=CALL),
         pytest.raises(openai.RateLimitError),
@@ -179,6 +191,9 @@ def test_two_streams_read_in_turn_each_mark_their_own_span(
 
 
 def test_uninstall_puts_the_clients_back() -> None:
+    import anthropic
+    import openai
+
     before = [
         (client, name, vars(getattr(client, name))["__init__"])
         for client in (openai, anthropic)

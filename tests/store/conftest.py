@@ -9,7 +9,7 @@ import pytest
 from otel_llm.config import Settings
 from otel_llm.store.engines.base import Engine
 from otel_llm.store.open import open_engine
-from tests.engines import ENGINES, url_of
+from tests.engines import ENGINES, made_url_of, url_of
 
 if TYPE_CHECKING:
     from otel_llm.store.engines.clickhouse import ClickHouseEngine
@@ -21,20 +21,20 @@ def engine_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     return url_of(request, str(request.param), tmp_path)
 
 
-@pytest.fixture
-def engine(engine_url: str) -> Iterator[Engine]:
+@pytest.fixture(params=ENGINES)
+def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
     """An open, empty engine."""
-    opened = open_engine(engine_url, Settings())
+    opened = open_engine(made_url_of(request, str(request.param), tmp_path), Settings())
     yield opened
     opened.close()
 
 
 @pytest.fixture
-def clickhouse(new_clickhouse: Callable[[], str]) -> Iterator["ClickHouseEngine"]:
+def clickhouse(made_clickhouse: Callable[[], str]) -> Iterator["ClickHouseEngine"]:
     """An open, empty ClickHouse engine."""
     from otel_llm.store.engines.clickhouse import ClickHouseEngine
 
-    engine = open_engine(new_clickhouse(), Settings())
+    engine = open_engine(made_clickhouse(), Settings())
     assert isinstance(engine, ClickHouseEngine)
     yield engine
     engine.close()
