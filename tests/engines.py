@@ -116,7 +116,7 @@ class ClickHouseDatabases:
         self._folder = folder
         self._run = run
         self._idle: list[str] = []
-        self._definitions: dict[str, list[str]] = {}
+        self._definitions: dict[str, dict[str, str]] = {}
 
     def new(self, request: pytest.FixtureRequest) -> str:
         """Makes one and gives its URL."""
@@ -140,15 +140,14 @@ class ClickHouseDatabases:
         if self._defined(name) != self._definitions[name]:
             self._drop(name)
             return
-        for table in schema.metadata.tables.values():
-            if table is not schema.schema_versions:
-                self._run(f"TRUNCATE TABLE {name}.{table.name}")
+        for table in self._definitions[name].keys() - {schema.schema_versions.name}:
+            self._run(f"TRUNCATE TABLE {name}.{table}")
         self._idle.append(name)
 
-    def _defined(self, name: str) -> list[str]:
-        """How its tables are defined."""
-        found = self._run(f"SELECT create_table_query FROM system.tables WHERE database = '{name}' ORDER BY name")
-        return [str(query) for (query,) in found]
+    def _defined(self, name: str) -> dict[str, str]:
+        """Its tables, and how each is defined."""
+        found = self._run(f"SELECT name, create_table_query FROM system.tables WHERE database = '{name}'")
+        return {str(table): str(query) for table, query in found}
 
     def _create(self) -> str:
         name = f"store{next(_databases)}"
