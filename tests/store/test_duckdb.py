@@ -106,6 +106,16 @@ def test_a_disk_that_stays_full_refuses_each_commit_and_loses_nothing(engine: Du
     assert len(stored(engine)) == 2
 
 
+def test_who_changed_a_database_that_is_lost_meanwhile_is_told_what_went_wrong_first(engine: DuckDBEngine) -> None:
+    def fails() -> None:
+        with engine._transaction() as tables:
+            tables.connection.close()
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fails()
+
+
 def test_rows_that_memory_could_not_take_in_are_not_stored_twice(engine: DuckDBEngine, monkeypatch: pytest.MonkeyPatch) -> None:
     def exhausted(*_: object) -> None:
         raise MemoryError

@@ -122,6 +122,7 @@ def test_what_is_settled_after_the_look_at_the_journal_is_not_seen_twice(
         "SELECT s.* FROM spans AS s",
         "SELECT count(*) FROM spans",
         'SELECT count("spans"."user_id") FROM "spans"',
+        "SELECT COUNT(*), MAX(S.User_Id) FROM SPANS AS S",
         "WITH mine AS (SELECT trace_id FROM spans WHERE user_id = 'me') SELECT name FROM spans WHERE trace_id IN (FROM mine)",
         "with recursive up(n) AS (SELECT 1 UNION SELECT n + 1 FROM up WHERE n < 3) SELECT n, name FROM up, spans",
         "(SELECT span_id FROM spans) UNION ALL (SELECT parent_span_id FROM spans)",

@@ -20,7 +20,7 @@ import threading
 import weakref
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -701,10 +701,13 @@ class _Inlets:
         self.arrays = arrays
         self._connection = connection
         self._by_columns: dict[tuple[str, ...], _Inlet] = {}
-        self.placed = _Inlet("placed_spans")
+
+    @cached_property
+    def placed(self) -> _Inlet:
         """What rows of :mod:`otel_llm.store.engines.duckdb_places` are made of, alone: each column of a table costs a scan."""
-        self._register(self.placed, duckdb_places.SPAN_COLUMNS)
-        connection.execute(f"PREPARE insert_{self.placed.name} AS {duckdb_places.insert_of(self.placed.name)}")
+        inlet = _Inlet("placed_spans")
+        self._prepare(inlet, duckdb_places.SPAN_COLUMNS, duckdb_places.insert_of(inlet.name))
+        return inlet
 
     def of(self, columns: tuple[str, ...]) -> _Inlet:
         """The inlet of these columns, registered with the first rows that need it."""
@@ -715,15 +718,14 @@ class _Inlets:
                     self._connection.unregister(old.name)
                 self._by_columns.clear()
             inlet = self._by_columns[columns] = _Inlet(f"fresh_spans_{len(self._by_columns)}")
-            self._register(inlet, columns)
             names = ", ".join(columns)
-            insert = f"INSERT INTO spans ({names}) SELECT {names} FROM {inlet.name}"  # noqa: S608 constant text
-            self._connection.execute(f"PREPARE insert_{inlet.name} AS {insert}")
+            self._prepare(inlet, columns, f"INSERT INTO spans ({names}) SELECT {names} FROM {inlet.name}")  # noqa: S608 constant text
         return inlet
 
-    def _register(self, inlet: _Inlet, columns: tuple[str, ...]) -> None:
+    def _prepare(self, inlet: _Inlet, columns: tuple[str, ...], insert: str) -> None:
         inlet.table = Table.from_pydict({name: self.arrays.absent(name, 0) for name in columns})
         self._connection.register(inlet.name, inlet)
+        self._connection.execute(f"PREPARE insert_{inlet.name} AS {insert}")
 
 
 class _Beside:
@@ -977,7 +979,7 @@ def _arrow_type(column: sa.Column[Any]) -> DataType:
 def _asked_by(statement: str) -> tuple[frozenset[str], bool]:
     """Fields of spans that a statement may read: those that it names, all where it asks for whatever there is, none where it
     does not name spans; and whether it names places of traces."""
-    words = set(_WORD.findall(statement))
+    words = set(_WORD.findall(statement.lower()))  # DuckDB does not tell them apart by case
     fields: frozenset[str] = frozenset()
     if schema.spans.name in words:
         fields = _FIELDS if _EVERYTHING.search(statement) else _FIELDS & words | {"project"}
