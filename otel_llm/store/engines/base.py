@@ -223,8 +223,8 @@ class Engine(ABC):
 
     @property
     def reads(self) -> sa.Engine:
-        """:attr:`sql` for who only reads, and rolls back: a table's name may stand for all that was committed, more than is in it
-        yet."""
+        """:attr:`sql` for who only reads, and rolls back: a table's name may stand for all that was committed, which is more
+        than it holds."""
         return self.sql
 
     def tables_of_views(self, connection: sa.Connection) -> str | None:
