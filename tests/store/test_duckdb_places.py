@@ -22,6 +22,7 @@ from otel_llm.store.queries.reading import reading
 from otel_llm.store.queries.recent_calls import recent_calls
 from otel_llm.store.queries.trace_spans import trace_spans
 from otel_llm.store.queries.window import DAY_NS, EVER, MAX_NS, MIN_NS, Window
+from otel_llm.store.retention import purge
 from tests.effort import examples
 
 from .rows import SECOND, T0, span
@@ -174,6 +175,13 @@ def test_what_retention_deletes_leaves_no_more_than_a_minute(engine: DuckDBEngin
         assert found is not None
         assert [node.span["start_ns"] for node in found.nodes] == left
         assert next(time_ns for of, _, time_ns in places(engine) if of == name) >= left[0] - 2 * CELL_NS
+
+
+def test_a_purge_leaves_no_places_of_its_project(engine: DuckDBEngine) -> None:
+    for project in ("secret", "default"):
+        commit(engine, *(span(1, number, start_ns=T0 + number * SECOND, project=project) for number in range(1, 101)))
+    purge(engine, "secret")
+    assert [project for project, _, _ in places(engine)] == ["default"] * 2
 
 
 def test_a_store_of_an_earlier_version_gets_its_places_when_it_is_opened(

@@ -619,6 +619,7 @@ class DuckDBEngine(Engine):
                 values,
             ).fetchone()
             if last is None or last[0] is None:
+                duckdb_places.delete(cursor, project, before_ns - 1)  # those of the last minute, which a step leaves
                 return Deleted()
             values["before"] = last[0]
             cursor.execute("BEGIN")
