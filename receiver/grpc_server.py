@@ -19,6 +19,7 @@ import grpc.aio
 from google.protobuf.message import Message
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
+from otel_llm import batch_threads
 from otel_llm.errors import ConfigError, InvalidPayload, SlowSender, StoreUnavailable
 from otel_llm.otlp.signals import SIGNALS, SignalName
 from otel_llm.serving import TlsFiles
@@ -95,6 +96,7 @@ class GrpcServer:
             self._thread.join(self._drain_s + _START_TIMEOUT_S)
 
     def _run(self) -> None:
+        batch_threads.is_one()
         try:
             with asyncio.Runner(loop_factory=loop_factory()) as runner:
                 runner.run(self._serve())

@@ -6,6 +6,7 @@ from typing import Any, Protocol
 
 from google.protobuf.message import Message
 
+from otel_llm import batch_threads
 from otel_llm.access.caller import Caller, Scope
 from otel_llm.accounting import Accounting
 from otel_llm.budget import Budget, Hold
@@ -99,7 +100,7 @@ class Ingest:
         self.budget = backend.budget
         self._door = backend.door
         self._pipeline = backend.pipeline
-        self._pool = ThreadPoolExecutor(_WORKERS, thread_name_prefix="ingest")
+        self._pool = ThreadPoolExecutor(_WORKERS, thread_name_prefix="ingest", initializer=batch_threads.is_one)
 
     def close(self) -> None:
         """Waits for requests in work and ends the threads."""

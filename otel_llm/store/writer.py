@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from otel_llm import wakeups
+from otel_llm import batch_threads, wakeups
 from otel_llm.errors import StoreUnavailable
 from otel_llm.spans import Finding, MetricPoint, Rejection, SpanBatch
 from otel_llm.store.copies import remembered
@@ -152,6 +152,7 @@ class Writer:
             self._thread.join(_STOP_WAIT_S)
 
     def _run(self) -> None:
+        batch_threads.is_one()
         while True:
             works = self._gather()
             if not works:

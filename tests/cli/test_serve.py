@@ -2,6 +2,7 @@
 
 import datetime
 import json
+import os
 import re
 import signal
 import socket
@@ -58,6 +59,17 @@ def test_pandas_is_not_imported_where_it_is_installed(server: ServerProcess) -> 
     assert ask(server.otlp_url + "/v1/traces", method="POST", body=spans(300))[0] == 200
     assert calls_of(server) == 300
     assert "/pandas/" not in Path(f"/proc/{server.process.pid}/maps").read_text()
+
+
+@pytest.mark.skipif(not hasattr(os, "SCHED_BATCH"), reason="the system has no such policy")
+def test_threads_of_ingest_do_not_push_aside_those_that_answer_questions(server: ServerProcess) -> None:
+    assert ask(server.otlp_url + "/v1/traces", method="POST", body=spans(300))[0] == 200
+    assert calls_of(server) == 300
+    threads = [int(thread.name) for thread in Path(f"/proc/{server.process.pid}/task").iterdir()]
+    policies = [os.sched_getscheduler(thread) for thread in threads]
+    assert policies.count(os.SCHED_BATCH) >= 3, "gRPC, extraction, writer"
+    assert os.sched_getscheduler(server.process.pid) == os.SCHED_OTHER
+    assert policies.count(os.SCHED_OTHER) >= 3, "the main thread, OTLP/HTTP and the query API"
 
 
 def test_ctrl_c_stops_it_with_zero(server: ServerProcess) -> None:

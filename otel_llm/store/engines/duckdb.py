@@ -29,6 +29,7 @@ import sqlalchemy as sa
 from arro3.core import Array, DataType, Table
 from duckdb_sqlalchemy import ConnectionWrapper
 
+from otel_llm import batch_threads
 from otel_llm.conventions.counting import MOST_SHARING
 from otel_llm.errors import StoreBusy, StoreError, StoreMismatch, StoreUnavailable
 from otel_llm.spans import FIELD_NAMES, SlimSpan, SpanBatch, SpanKey
@@ -671,6 +672,7 @@ class _Settler:
             self._stopping.clear()
 
     def _run(self) -> None:
+        batch_threads.is_one()
         while not self._stopping.is_set():
             self._wanted.wait()
             self._wanted.clear()
