@@ -1020,6 +1020,17 @@ def row_groups(engine: DuckDBEngine) -> list[int]:
     return [int(row[0]) for row in rows]
 
 
+def test_with_several_threads_of_duckdb_all_is_settled_once_in_whole_row_groups(tmp_path: Path) -> None:
+    engine = DuckDBEngine(str(tmp_path / "store.duckdb"), group_spans=GROUP, threads=4)
+    engine.open()
+    for trace in range(1, 9):
+        commit(engine, *many(trace, GROUP // 2))
+    settled_until(engine, 0)
+    assert row_groups(engine) == [GROUP] * 4
+    assert len(stored(engine)) == 4 * GROUP
+    engine.close()
+
+
 def test_whole_row_groups_are_settled_without_anybody_asking(busy: DuckDBEngine, crashed: Callable[..., DuckDBEngine]) -> None:
     for trace in range(1, 6):
         commit(busy, *many(trace, 1_000))
