@@ -57,7 +57,7 @@ class Reader:
         # Rows in the order of a time lie together: to read a few more costs less than to look up those.
         least = self.capabilities.rows_looked_up + 1 if isinstance(lead, sa.Column) else 0
         if offset <= self._max_rows:
-            for last in self._last_in_table(ordered(statement.with_only_columns(lead), 1, offset + limit - 1)):
+            for last in self._in_tables(ordered(statement.with_only_columns(lead), max(1, least), offset + limit - 1))[:1]:
                 # That many rows of the table are not behind it, so the wanted ones are not either.
                 bounded = statement.where(lead >= last if descending else lead <= last)
                 found = self.rows(ordered(bounded, max(limit, least), offset))[:limit]
@@ -66,8 +66,8 @@ class Reader:
                 # Some rows of the table do not match together with what is in no table yet.
         return self.rows(ordered(statement, max(limit, least), offset))[:limit]
 
-    def _last_in_table(self, statement: AnySelect) -> list[Any]:
-        """The value that a statement finds in the tables, where the reader has views of more; it may find none."""
+    def _in_tables(self, statement: AnySelect) -> list[Any]:
+        """The values that a statement finds in the tables, where the reader has views of more; none where it has not."""
         with self._watched():
             schema = self._engine.tables_of_views(self._connection)
         if schema is None:
