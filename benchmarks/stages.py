@@ -108,7 +108,7 @@ def main() -> None:
         engine.open()
         raw = engine._writer
         engine._writer = TimedConnection(raw, watch)  # type: ignore[assignment]
-        engine._inlets = engine_module._Inlets(engine._writer, engine._arrays)  # type: ignore[arg-type]
+        engine._inlets = engine._inlets_of(engine._writer)
         engine._settler.wake = lambda: None  # type: ignore[method-assign]
         settle = watch.timed(engine._settle_group, "join what is settled")
         writer = Writer(engine, pricer.price, max_spans=args.spans_a_commit, margin_ns=3_600 * SECOND)

@@ -191,7 +191,7 @@ class DuckDBEngine(Engine):
                 self._attach(base)
             self._writer = base.cursor()
             duckdb_places.fill(self._writer)
-            self._inlets = _Inlets(self._writer, self._arrays, self._config["threads"])
+            self._inlets = self._inlets_of(self._writer)
             self._journal.load(self._writer)
             self._settle()
             self._memory = None
@@ -200,6 +200,9 @@ class DuckDBEngine(Engine):
             self._close()
             base.close()
             raise
+
+    def _inlets_of(self, connection: duckdb.DuckDBPyConnection) -> "_Inlets":
+        return _Inlets(connection, self._arrays, self._config["threads"])
 
     def _attach(self, base: duckdb.DuckDBPyConnection) -> None:
         """Attaches the file anew, under its own name, in the format that we want: connecting has no option for it. The instance
@@ -484,8 +487,7 @@ class DuckDBEngine(Engine):
         except BaseException:
             with suppress(duckdb.Error):  # the failed statement may have ended the transaction itself
                 writer.execute("ROLLBACK")
-            # What was registered in the transaction went with it.
-            self._inlets = _Inlets(writer, self._arrays, self._config["threads"])
+            self._inlets = self._inlets_of(writer)  # what was registered in the transaction went with it
             raise
 
     def interrupt(self, connection: sa.Connection) -> None:
