@@ -10,7 +10,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
 import sqlalchemy as sa
@@ -187,13 +187,7 @@ def made_clickhouse(request: pytest.FixtureRequest, clickhouse_databases: ClickH
 
 def url_of(request: pytest.FixtureRequest, name: str, tmp_path: Path) -> str:
     """URL of an empty store of a named engine, for as long as whatever requests it."""
-    if name == "duckdb":
-        return f"duckdb:///{tmp_path / 'store.duckdb'}"
-    if name == "clickhouse":
-        databases: ClickHouseDatabases = request.getfixturevalue("clickhouse_databases")
-        return databases.new(request)
-    make: Callable[[], str] = request.getfixturevalue("new_postgresql")
-    return make()
+    return f"duckdb:///{tmp_path / 'store.duckdb'}" if name == "duckdb" else _server_url(request, name, "new")
 
 
 def made_url_of(request: pytest.FixtureRequest, name: str, tmp_path: Path) -> str:
@@ -201,8 +195,12 @@ def made_url_of(request: pytest.FixtureRequest, name: str, tmp_path: Path) -> st
     if name == "duckdb":
         file = shutil.copy(request.getfixturevalue("made_duckdb"), tmp_path / "store.duckdb")
         return f"duckdb:///{file}"
+    return _server_url(request, name, "made")
+
+
+def _server_url(request: pytest.FixtureRequest, name: str, state: Literal["new", "made"]) -> str:
     if name == "clickhouse":
         databases: ClickHouseDatabases = request.getfixturevalue("clickhouse_databases")
-        return databases.made(request)
-    make: Callable[[], str] = request.getfixturevalue("made_postgresql")
+        return databases.new(request) if state == "new" else databases.made(request)
+    make: Callable[[], str] = request.getfixturevalue(f"{state}_postgresql")
     return make()

@@ -755,7 +755,7 @@ class _Beside:
         self._arrays = arrays
         self._batches: list[SpanBatch] = []
         self._columns: dict[str, list[Array]] = {}
-        self._looked_for: set[str] = set()
+        """Those that were asked for; empty where no row holds a value."""
         self._inlets: dict[tuple[str, ...], _Inlet] = {}
         self.tables = f"{_database_of(connection)}.main"
 
@@ -786,10 +786,9 @@ class _Beside:
 
     def _of(self, fields: frozenset[str]) -> str:
         """What is pending, for a FROM clause, with the fields that it holds of some."""
-        missing = fields - self._looked_for
-        self._columns |= self._arrays.whole(self._batches, missing)
-        self._looked_for |= missing
-        inlet = self._inlet({name: self._columns[name] for name in sorted(fields & self._columns.keys())})
+        missing = fields - self._columns.keys()
+        self._columns |= {name: [] for name in missing} | self._arrays.whole(self._batches, missing)
+        inlet = self._inlet({name: chunks for name in sorted(fields) if (chunks := self._columns[name])})
         # Of a sample, even of all, DuckDB asks for no rows in particular. Of a scan it does, through pyarrow where that is
         # installed, which does not know every filter that a join makes.
         return f"{inlet.name} TABLESAMPLE SYSTEM (100 PERCENT)"
@@ -806,7 +805,7 @@ class _Beside:
 
     def end(self) -> None:
         """Lets the spans go, when the transaction is over."""
-        for held in (self._batches, self._columns, self._looked_for, self._inlets):
+        for held in (self._batches, self._columns, self._inlets):
             held.clear()
 
 
@@ -874,18 +873,15 @@ class _Tables:
 
     def _insert_spans(self, batch: SpanBatch) -> None:
         columns = self._inlets.arrays.batch(batch).filled_columns()
-        inlet = self._inlets.of(tuple(columns))
+        self._insert_by(self._inlets.of(tuple(columns)), columns)
+        self._insert_by(self._inlets.placed, {name: columns[name] for name in duckdb_places.SPAN_COLUMNS})
+
+    def _insert_by(self, inlet: _Inlet, columns: Mapping[str, list[Array]]) -> None:
         inlet.table = table_of(columns)
         try:
             self.connection.execute(f"EXECUTE insert_{inlet.name}")
         finally:
             inlet.table = None
-        placed = self._inlets.placed
-        placed.table = table_of({name: columns[name] for name in duckdb_places.SPAN_COLUMNS})
-        try:
-            self.connection.execute(f"EXECUTE insert_{placed.name}")
-        finally:
-            placed.table = None
 
     def _insert_new(self, table: sa.Table, rows: Sequence[tuple[Any, ...]], key: str) -> set[tuple[str, bytes]]:
         """Inserts what is not stored; returns (project, key) of what is."""

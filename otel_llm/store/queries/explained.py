@@ -7,9 +7,8 @@ import sqlalchemy as sa
 from otel_llm.conventions.explain import explain
 from otel_llm.spans import FIELD_NAMES
 from otel_llm.store.queries.call import SPAN
-from otel_llm.store.queries.reach import reach_of
+from otel_llm.store.queries.reach import of_trace
 from otel_llm.store.queries.reading import Reader
-from otel_llm.store.queries.window import within
 
 MAX_SPANS = 500
 """Most spans of one answer: an explanation is some 5 kB and takes about a millisecond, as each span is read anew."""
@@ -19,8 +18,7 @@ Document = dict[str, Any]
 
 def explained(reader: Reader, project: str, trace_id: bytes, span_id: bytes | None = None, limit: int = 100) -> Document:
     """The trace's spans by start, at most ``limit``; or one span. ``spans`` is empty when nothing of it is stored."""
-    reach = reach_of(reader, project, [trace_id])
-    conditions = [SPAN.project == project, SPAN.trace_id == trace_id, *within(SPAN.start_ns, reach)]
+    conditions = of_trace(reader, project, trace_id)
     if span_id is not None:
         conditions.append(SPAN.span_id == span_id)
     total = int(reader.row(sa.select(sa.func.count()).where(*conditions))[0])

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 import sqlalchemy as sa
 
 from otel_llm.store.engines.base import TracePlaces
+from otel_llm.store.queries.call import SPAN
 from otel_llm.store.queries.reading import Column, Reader
 from otel_llm.store.queries.window import EVER, MAX_NS, MIN_NS, Window, clamp, within
 
@@ -18,6 +19,12 @@ def reach_of(reader: Reader, project: str, traces: Iterable[bytes]) -> Window:
         return EVER
     of = places.table.c
     return _reach(reader, places, of.project == project, of.trace_key.in_(sorted(map(places.key_of, traces))))
+
+
+def of_trace(reader: Reader, project: str, trace_id: bytes, *more: Column) -> list[Column]:
+    """Conditions for the spans of a trace that meet ``more``; they are looked for in the time alone that it lies in."""
+    reach = reach_of(reader, project, [trace_id])
+    return [SPAN.project == project, SPAN.trace_id == trace_id, *more, *within(SPAN.start_ns, reach)]
 
 
 def reach_from(reader: Reader, project: str, window: Window, *, mostly_inside: bool) -> Window:

@@ -9,9 +9,8 @@ from otel_llm.store import schema
 from otel_llm.store.copies import DUPLICATE
 from otel_llm.store.queries.call import SPAN
 from otel_llm.store.queries.instants import iso
-from otel_llm.store.queries.reach import reach_of
+from otel_llm.store.queries.reach import of_trace
 from otel_llm.store.queries.reading import Reader
-from otel_llm.store.queries.window import within
 
 MAX_SPANS = 10_000
 
@@ -56,9 +55,7 @@ def span_fates(reader: Reader, project: str, trace_id: bytes) -> list[Fate]:
     columns = ("trace_id", "span_id", "name", "role", "start_ns", "counted", "suppressed_by", "reason")
     stored = (
         sa.select(*(SPAN[name] for name in columns))
-        .where(
-            SPAN.project == project, SPAN.trace_id == trace_id, *within(SPAN.start_ns, reach_of(reader, project, [trace_id]))
-        )
+        .where(*of_trace(reader, project, trace_id))
         .order_by(SPAN.start_ns, SPAN.span_id)
         .limit(MAX_SPANS)
     )

@@ -8,9 +8,8 @@ import sqlalchemy as sa
 from otel_llm.spans import FIELD_NAMES
 from otel_llm.store import schema
 from otel_llm.store.queries.call import SPAN
-from otel_llm.store.queries.reach import reach_of
+from otel_llm.store.queries.reach import of_trace
 from otel_llm.store.queries.reading import Reader
-from otel_llm.store.queries.window import within
 
 MAX_SPANS = 10_000
 """Most spans of a trace that are shown, the earliest first."""
@@ -60,7 +59,7 @@ class _Place(NamedTuple):
 
 def trace_spans(reader: Reader, project: str, trace_id: bytes, *, detail: bool) -> Trace | None:
     """A trace of the project; None when no span of it is stored. Without ``detail`` the long fields are left out."""
-    here = (SPAN.project == project, SPAN.trace_id == trace_id, *within(SPAN.start_ns, reach_of(reader, project, [trace_id])))
+    here = of_trace(reader, project, trace_id)
     names = [name for name in FIELD_NAMES if detail or name not in DETAIL_FIELDS]
     statement = sa.select(*(SPAN[name] for name in names)).where(*here).order_by(SPAN.start_ns, SPAN.span_id)
     rows: list[Span] = [dict(row._mapping) for row in reader.rows(statement.limit(MAX_SPANS))]
@@ -74,10 +73,8 @@ def trace_spans(reader: Reader, project: str, trace_id: bytes, *, detail: bool) 
 
 def span(reader: Reader, project: str, trace_id: bytes, span_id: bytes) -> Span | None:
     """One span in full; None when it is not stored."""
-    reach = reach_of(reader, project, [trace_id])
-    statement = sa.select(*(SPAN[name] for name in FIELD_NAMES)).where(
-        SPAN.project == project, SPAN.trace_id == trace_id, SPAN.span_id == span_id, *within(SPAN.start_ns, reach)
-    )
+    here = of_trace(reader, project, trace_id, SPAN.span_id == span_id)
+    statement = sa.select(*(SPAN[name] for name in FIELD_NAMES)).where(*here)
     rows = reader.rows(statement.limit(1))
     return dict(rows[0]._mapping) if rows else None
 
