@@ -18,7 +18,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from otel_llm.otlp.signals import SIGNALS
 from otel_llm.serving import BodyReader, HttpServer, WsgiBridge
-from receiver import grpc_server
+from receiver import grpc_wire
 
 from .backend import Running
 from .requests import traces
@@ -155,7 +155,7 @@ def test_honest_clients_are_answered_while_a_thousand_grpc_calls_never_send_thei
 
 
 def test_a_grpc_call_that_never_sends_its_message_is_ended(monkeypatch):
-    monkeypatch.setattr(grpc_server, "_READ_TIMEOUT_S", 0.3)
+    monkeypatch.setattr(grpc_wire, "READ_TIMEOUT_S", 0.3)
     with Running() as running, grpc.insecure_channel(running.target) as channel:
         start = time.monotonic()
         wait = threading.Event()
