@@ -85,11 +85,12 @@ class AioTransport:
                 caller = ingest.admit(grpc_wire.headers_of(call.invocation_metadata()), grpc_wire.address_of(call.peer()))
                 body = await self._read(call)
                 self._refuse_when_stopping()
+                compression = grpc_wire.compression_of(body)
                 hold = ingest.budget.hold()
                 hold.grow(len(body))
                 self._taken += 1
                 try:
-                    future = ingest.submit(signal, body, "protobuf", grpc_wire.compression_of(body), caller, hold)
+                    future = ingest.submit(signal, body, "protobuf", compression, caller, hold)
                     del body
                     response: Message = await result_of(future)
                 finally:

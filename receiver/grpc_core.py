@@ -99,6 +99,7 @@ class CoreTransport:
         self._stopping = self._stop()
         self._shut_down: bool | None = False
         """None while the server shuts down."""
+        self._left = False
         self._methods: dict[bytes, Callable[[CoreTransport, Any], _Call]] = {
             b"/grpc.health.v1.Health/Check": _Check,
             b"/grpc.health.v1.Health/Watch": _Watch,
@@ -132,9 +133,9 @@ class CoreTransport:
         self._server.destroy()
 
     def _take_events(self) -> None:
-        """Until the queue is shut down and empty."""
+        """Until the queue is shut down and empty, or left as it is."""
         look_at = 0.0
-        while True:
+        while not self._left:
             event = self._queue.poll(time.time() + _LOOK_S)
             if event.completion_type == cygrpc.CompletionType.queue_shutdown:
                 return
@@ -189,10 +190,13 @@ class CoreTransport:
         while not self._shut_down and time.monotonic() < until:
             yield
         self._server.cancel_all_calls()
-        # Whoever answers a call must find the queue alive, however long that takes.
-        while self.live or not self._shut_down:
+        until = time.monotonic() + grpc_wire.LAST_ANSWERS_S
+        while not self._shut_down or (self.live and time.monotonic() < until):
             yield
-        self._queue.shutdown()
+        if self.live:
+            self._left = True  # whoever answers one of them late must find the queue alive
+        else:
+            self._queue.shutdown()
 
     def _was_shut_down(self, event: Any) -> None:
         self._shut_down = True
@@ -296,9 +300,9 @@ class _Export(_Call):
     def _take(self, message: bytes) -> None:
         self._server.refuse_when_stopping()
         ingest = self._server.ingest
+        compression = grpc_wire.compression_of(message)
         hold = ingest.budget.hold()
         hold.grow(len(message))
-        compression = grpc_wire.compression_of(message)
         future = ingest.submit(self._signal, message, "protobuf", compression, self._caller, hold)
         self._server.taken.add(self)
         if not (future.running() or future.done()):  # it waits for a worker, and its client may not

@@ -7,11 +7,14 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any
 
+import pytest
+
 from otel_llm.access.caller import OPEN_CALLER, Caller, Scope
 from otel_llm.accounting import Accounting
 from otel_llm.budget import Budget
 from otel_llm.config import Settings
 from otel_llm.errors import PermissionDenied, Unauthenticated
+from receiver import grpc_core
 from receiver.server import Receiver
 
 
@@ -111,13 +114,21 @@ class Backend:
         return dict(self.accounting.snapshot()["requests_refused"])
 
 
+TRANSPORTS = ("core", "aio")
+"""What carries OTLP/gRPC: gRPC's core, or grpc's asyncio server where that is not usable."""
+
+
 class Running:
     """A receiver in front of a remembering backend, on free ports."""
 
-    def __init__(self, **settings: Any) -> None:
+    def __init__(self, transport: str = "core", **settings: Any) -> None:
         defaults: dict[str, Any] = {"grpc_port": 0, "otlp_http_port": 0, "api_port": 0, "shutdown_timeout_s": 5.0}
         self.backend = Backend(Settings(**(defaults | settings)))
-        self.receiver = Receiver(self.backend)
+        with pytest.MonkeyPatch.context() as patch:
+            if transport == "aio":
+                patch.setattr(grpc_core, "cygrpc", None)
+            self.receiver = Receiver(self.backend)
+        assert type(self.receiver.grpc.transport).__name__.lower() == f"{transport}transport"
 
     def forget(self) -> None:
         """Makes the backend as good as new."""
@@ -139,7 +150,8 @@ class Running:
 
     @property
     def target(self) -> str:
-        return f"127.0.0.1:{self.receiver.grpc.port}"
+        host = self.receiver.grpc.host
+        return f"[{host}]:{self.receiver.grpc.port}" if ":" in host else f"{host}:{self.receiver.grpc.port}"
 
     @property
     def url(self) -> str:

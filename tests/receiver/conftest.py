@@ -3,7 +3,13 @@ from collections.abc import Iterator
 import grpc
 import pytest
 
-from .backend import Running
+from .backend import TRANSPORTS, Running
+
+
+@pytest.fixture(scope="session", params=TRANSPORTS)
+def transport(request: pytest.FixtureRequest) -> str:
+    """Tests that ask for it run on both transports of gRPC."""
+    return str(request.param)
 
 
 @pytest.fixture(scope="session")

@@ -1,9 +1,14 @@
 import gzip
 import logging
+import socket
+import subprocess
+import sys
 import threading
 import time
 import zlib
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 from typing import Any
 
 import grpc
@@ -13,15 +18,27 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_status import rpc_status
 
 from otel_llm.access.caller import Caller
+from otel_llm.config import Settings
 from otel_llm.errors import ConfigError, Overloaded, StoreUnavailable
 from otel_llm.otlp.signals import SIGNALS
+from receiver import grpc_core, grpc_wire
+from receiver.grpc_aio import AioTransport
+from receiver.grpc_server import GrpcServer
+from receiver.ingest import Ingest
 from receiver.server import Receiver
 
 from .backend import Answer, Backend, Running
 from .requests import REQUESTS, traces
 
 TEAM_A = Caller("team-a", "pk-a", frozenset({"ingest"}))
+EXPORT = f"/{SIGNALS['traces'].service}/Export"
 READER = Caller("team-a", "pk-r", frozenset({"read"}))
+
+
+@pytest.fixture(scope="module")
+def shared_running(transport: str) -> Iterator[Running]:
+    with Running(transport) as server:
+        yield server
 
 
 def export(channel: grpc.Channel, body: bytes, signal: str = "traces", **options: Any) -> Any:
@@ -177,8 +194,8 @@ def test_in_open_mode_the_project_header_says_nothing(running, channel):
 
 
 @pytest.mark.parametrize("compress", [bytes, gzip.compress, zlib.compress])
-def test_a_message_beyond_the_limit_is_resource_exhausted_without_a_retry_hint(compress):
-    with Running(max_message_bytes=100_000) as running, grpc.insecure_channel(running.target) as channel:
+def test_a_message_beyond_the_limit_is_resource_exhausted_without_a_retry_hint(transport, compress):
+    with Running(transport, max_message_bytes=100_000) as running, grpc.insecure_channel(running.target) as channel:
         body = traces("x" * 200_000).SerializeToString()
         how = {gzip.compress: grpc.Compression.Gzip, zlib.compress: grpc.Compression.Deflate}.get(compress)
         error = failure(channel, body, compression=how)
@@ -194,8 +211,8 @@ def test_the_limit_is_64_mib_unless_set(running, channel):
     assert len(running.pipeline.spans[0].name) == 30 * 1024 * 1024
 
 
-def test_a_gzip_bomb_stops_at_the_limit_and_costs_no_memory_beyond_it():
-    with Running(max_message_bytes=1_000_000) as running, grpc.insecure_channel(running.target) as channel:
+def test_a_gzip_bomb_stops_at_the_limit_and_costs_no_memory_beyond_it(transport):
+    with Running(transport, max_message_bytes=1_000_000) as running, grpc.insecure_channel(running.target) as channel:
         bomb = b"\x0a" * 100_000_000
         error = failure(channel, bomb, compression=grpc.Compression.Gzip)
         del bomb
@@ -254,8 +271,8 @@ def test_clients_may_ping_every_ten_seconds_without_calls(running):
     assert grpc.ChannelConnectivity.TRANSIENT_FAILURE not in states
 
 
-def test_stop_answers_what_was_taken_and_tells_others_to_come_back():
-    with Running() as running, grpc.insecure_channel(running.target) as channel:
+def test_stop_answers_what_was_taken_and_tells_others_to_come_back(transport):
+    with Running(transport) as running, grpc.insecure_channel(running.target) as channel:
         running.pipeline.gate = threading.Event()
         method = channel.unary_unary(f"/{SIGNALS['traces'].service}/Export")
         future = method.future(traces().SerializeToString(), timeout=10)
@@ -277,3 +294,228 @@ def test_a_taken_port_is_a_sentence(running, capfd):
     with pytest.raises(ConfigError, match=f"127.0.0.1 port {running.receiver.grpc.port}: Address already in use"):
         Receiver(Backend(settings)).start()
     assert "add_port" not in capfd.readouterr().err  # gRPC's C++ log
+
+
+def test_it_serves_ipv6_too(transport):
+    if not socket.has_ipv6:
+        pytest.skip("no IPv6 here")
+    try:
+        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+    except OSError:
+        pytest.skip("no IPv6 here")
+    with Running(transport, host="::1") as running, grpc.insecure_channel(running.target) as channel:
+        export(channel, traces().SerializeToString())
+        assert running.backend.door.seen[0][1] == "::1"
+
+
+def test_a_header_that_comes_twice_is_one_with_both_and_binary_ones_are_none(running, channel):
+    export(channel, traces().SerializeToString(), metadata=[("x-a", "1"), ("x-b-bin", b"\xff"), ("x-a", "2")])
+    headers = running.backend.door.seen[0][0]
+    assert headers["x-a"] == "1,2"
+    assert "x-b-bin" not in headers
+
+
+def test_methods_that_are_not_served_are_unimplemented_and_cost_the_others_nothing(running, channel):
+    service = SIGNALS["traces"].service
+    for method in ("/x/y", f"/{service}/Exports", f"/{service}/", "/grpc.health.v1.Health/Chuck") * 30:
+        with pytest.raises(grpc.RpcError) as caught:
+            channel.unary_unary(method)(b"", timeout=10)
+        assert caught.value.code() is grpc.StatusCode.UNIMPLEMENTED
+        assert caught.value.details() == "Method not found!"
+    export(channel, traces().SerializeToString())
+
+
+def test_a_call_that_ends_without_a_message_is_an_invalid_argument(running, channel):
+    with pytest.raises(grpc.RpcError) as caught:
+        channel.stream_unary(EXPORT)(iter(()), timeout=10)
+    assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+    assert running.backend.refused == {"undecodable": 1}
+
+
+def test_who_may_not_come_in_is_told_before_the_message_is_there(running, channel):
+    running.backend.door.keys["sk-a"] = TEAM_A
+    never = threading.Event()
+    with pytest.raises(grpc.RpcError) as caught:
+        channel.stream_unary(EXPORT)(messages(never), timeout=10)
+    never.set()
+    assert caught.value.code() is grpc.StatusCode.UNAUTHENTICATED
+
+
+def messages(until: threading.Event, body: bytes = b"") -> Iterator[bytes]:
+    """A message that is sent when it may be."""
+    until.wait(20)
+    yield body
+
+
+@pytest.mark.parametrize("step", ["headers_of", "compression_of"])
+def test_an_error_that_nobody_foresaw_costs_its_call_only(running, channel, step, monkeypatch, caplog):
+    def broken(*_: Any) -> None:
+        raise RuntimeError("secret detail")
+
+    with monkeypatch.context() as patch, caplog.at_level(logging.ERROR):
+        patch.setattr(grpc_wire, step, broken)
+        for _ in range(100):
+            assert failure(channel, traces().SerializeToString()).code() is grpc.StatusCode.INTERNAL
+    assert "secret detail" in caplog.text
+    assert running.backend.budget.used == 0
+    export(channel, traces().SerializeToString())
+
+
+@pytest.mark.parametrize("leaves", ["cancels", "runs out of time"])
+def test_a_large_request_is_not_worked_on_when_its_client_leaves_while_it_waits(transport, leaves, monkeypatch):
+    with Running(transport) as running, grpc.insecure_channel(running.target) as channel:
+        working, go_on, accept = threading.Semaphore(0), threading.Event(), running.pipeline.accept
+
+        def slow(*args: Any) -> Any:
+            working.release()
+            assert go_on.wait(20)
+            return accept(*args)
+
+        monkeypatch.setattr(running.pipeline, "accept", slow)
+        body = traces("x" * 10_000).SerializeToString()
+        call = channel.unary_unary(EXPORT)
+        served = [call.future(body, timeout=20) for _ in range(2)]
+        for _ in served:
+            assert working.acquire(timeout=10)
+        waits = call.future(body, timeout=0.5 if leaves == "runs out of time" else 20)
+        wait_until(lambda: running.backend.budget.used == 3 * len(body))
+        if leaves == "cancels":
+            waits.cancel()
+        wait_until(lambda: running.backend.budget.used == 2 * len(body))
+        go_on.set()
+        assert [future.result() for future in served] == [b"", b""]
+        assert len(running.pipeline.requests) == 2
+        assert running.backend.budget.used == 0
+        assert running.backend.refused == {}
+
+
+def wait_until(holds: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 10
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def test_health_of_a_service_that_is_not_served(running, channel):
+    stub, request = health_pb2_grpc.HealthStub(channel), health_pb2.HealthCheckRequest(service="other")
+    with pytest.raises(grpc.RpcError) as caught:
+        stub.Check(request, timeout=5)
+    assert caught.value.code() is grpc.StatusCode.NOT_FOUND
+    watch = stub.Watch(request, timeout=5)
+    assert next(watch).status == health_pb2.HealthCheckResponse.SERVICE_UNKNOWN
+    watch.cancel()
+
+
+def test_who_watches_health_is_told_of_a_stop(transport):
+    with Running(transport) as running, grpc.insecure_channel(running.target) as channel:
+        stub = health_pb2_grpc.HealthStub(channel)
+        gone = stub.Watch(health_pb2.HealthCheckRequest())
+        next(gone)
+        gone.cancel()
+        services = ["", SIGNALS["logs"].service, "other"]
+        watches = [stub.Watch(health_pb2.HealthCheckRequest(service=service), timeout=20) for service in services]
+        assert [next(watch).status for watch in watches] == [
+            health_pb2.HealthCheckResponse.SERVING,
+            health_pb2.HealthCheckResponse.SERVING,
+            health_pb2.HealthCheckResponse.SERVICE_UNKNOWN,
+        ]
+        running.receiver.stop()
+        assert [next(watch).status for watch in watches[:2]] == [health_pb2.HealthCheckResponse.NOT_SERVING] * 2
+        for watch in watches:
+            with pytest.raises(grpc.RpcError):
+                next(watch)
+
+
+def test_stop_answers_many_in_work_and_refuses_messages_that_arrive(transport):
+    with Running(transport) as running, grpc.insecure_channel(running.target) as channel:
+        running.pipeline.gate = threading.Event()
+        calls = [channel.unary_unary(EXPORT).future(traces("x" * size).SerializeToString()) for size in (1, 9_000) * 16]
+        for _ in calls:
+            assert running.pipeline.waiting.acquire(timeout=10)
+        arrives = threading.Event()
+        late = channel.stream_unary(EXPORT).future(messages(arrives, traces().SerializeToString()), timeout=20)
+        time.sleep(0.3)
+        stopping = threading.Thread(target=running.receiver.stop)
+        stopping.start()
+        time.sleep(0.3)
+        arrives.set()
+        error = late.exception()
+        assert error.code() is grpc.StatusCode.UNAVAILABLE
+        assert_hint(error, 1.0)
+        running.pipeline.gate.set()
+        assert [call.result() for call in calls] == [b""] * len(calls)
+        stopping.join(10)
+        assert len(running.pipeline.requests) == len(calls)
+
+
+def test_stop_is_quick_and_final(transport):
+    with Running(transport) as running, grpc.insecure_channel(running.target) as channel:
+        export(channel, traces().SerializeToString())
+        threads, start = set(threading.enumerate()), time.monotonic()
+        running.receiver.grpc.stop()
+        assert time.monotonic() - start < 1
+        assert "grpc" in [thread.name for thread in threads - set(threading.enumerate())]
+        running.receiver.grpc.stop()
+        socket.create_server(("127.0.0.1", running.receiver.grpc.port)).close()
+        assert failure(channel, traces().SerializeToString()).code() is grpc.StatusCode.UNAVAILABLE
+
+
+def test_a_server_that_was_never_started_is_stopped_at_once(transport):
+    Running(transport).receiver.grpc.stop()
+
+
+LEAVING = """
+import sys, threading, time
+import grpc
+from tests.receiver.backend import Running
+from tests.receiver.requests import traces
+from tests.receiver.test_grpc_server import EXPORT
+
+running = Running(sys.argv[1], shutdown_timeout_s=0.2)
+running.receiver.start()
+channel = grpc.insecure_channel(running.target)
+assert channel.unary_unary(EXPORT)(traces().SerializeToString(), timeout=10) == b""
+if sys.argv[2] == "late":
+    running.pipeline.gate = threading.Event()
+    call = channel.unary_unary(EXPORT).future(traces().SerializeToString(), timeout=20)
+    assert running.pipeline.waiting.acquire(timeout=10)
+    start = time.monotonic()
+    running.receiver.stop()
+    assert time.monotonic() - start < 3
+    assert call.exception() is not None
+    running.pipeline.gate.set()
+    time.sleep(0.2)
+print("left")
+"""
+
+
+@pytest.mark.parametrize("way", ["at once", "late"])
+def test_a_process_ends_well_without_a_stop_and_when_an_answer_comes_after_it(transport, way):
+    command = [sys.executable, "-c", LEAVING, transport, way]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert (ended.returncode, ended.stdout) == (0, "left\n"), ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert "Check failed" not in ended.stderr
+
+
+def test_grpcs_asyncio_server_takes_over_where_the_core_is_another_one(monkeypatch, caplog):
+    known = {name: getattr(grpc_core.cygrpc, name) for name in dir(grpc_core.cygrpc)}
+    assert grpc_core.usable(SimpleNamespace(**known))
+    assert not grpc_core.usable(None)
+    for name in ("Server", "CompletionQueue", "CompletionType", "ReceiveCloseOnServerOperation", "SendMessageOperation"):
+        assert not grpc_core.usable(SimpleNamespace(**{each: it for each, it in known.items() if each != name}))
+    changed = known | {"Server": lambda arguments: known["Server"](arguments, False)}
+    assert not grpc_core.usable(SimpleNamespace(**changed))
+    monkeypatch.setattr(grpc_core, "cygrpc", SimpleNamespace(**changed))
+    ingest = Ingest(Backend(Settings()))
+    with caplog.at_level(logging.WARNING):
+        server = GrpcServer(ingest, host="127.0.0.1", port=0)
+    assert isinstance(server.transport, AioTransport)
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
+    ingest.close()
+
+
+def test_the_core_says_which_address_it_cannot_have(running):
+    transport = grpc_core.CoreTransport(running.receiver.ingest, 1.0)
+    with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(OSError, match=r"cannot bind 127\.0\.0\.1:"):
+        transport.serve(f"127.0.0.1:{taken.getsockname()[1]}", None, lambda port: None)

@@ -46,7 +46,7 @@ def resident_mb() -> float:
 
 
 @pytest.fixture
-def served() -> Iterator[tuple[Running, str]]:
+def served(transport: str) -> Iterator[tuple[Running, str]]:
     """A receiver, and an API port beside it."""
     if resource.getrlimit(resource.RLIMIT_NOFILE)[1] < 12 * MANY:
         pytest.skip("the system allows too few open files for this test")
@@ -55,7 +55,7 @@ def served() -> Iterator[tuple[Running, str]]:
         start_response("200 OK", [("content-type", "text/plain")])
         return [b"answer"]
 
-    with Running() as running:
+    with Running(transport) as running:
         bridge = WsgiBridge(api, BodyReader(1_000_000, running.backend.budget))
         server = HttpServer(bridge, host="127.0.0.1", port=0)
         server.start()
@@ -154,9 +154,9 @@ def test_honest_clients_are_answered_while_a_thousand_grpc_calls_never_send_thei
     assert slowest < 5
 
 
-def test_a_grpc_call_that_never_sends_its_message_is_ended(monkeypatch):
+def test_a_grpc_call_that_never_sends_its_message_is_ended(transport, monkeypatch):
     monkeypatch.setattr(grpc_wire, "READ_TIMEOUT_S", 0.3)
-    with Running() as running, grpc.insecure_channel(running.target) as channel:
+    with Running(transport) as running, grpc.insecure_channel(running.target) as channel:
         start = time.monotonic()
         wait = threading.Event()
 
@@ -172,8 +172,8 @@ def test_a_grpc_call_that_never_sends_its_message_is_ended(monkeypatch):
         assert running.backend.refused == {"slow": 1}
 
 
-def test_a_stop_waits_for_none_of_them():
-    with Running(shutdown_timeout_s=20) as running, ExitStack() as held:
+def test_a_stop_waits_for_none_of_them(transport):
+    with Running(transport, shutdown_timeout_s=20) as running, ExitStack() as held:
         for port, start in ((running.receiver.http.port, HTTP_STARTS[3]), (running.receiver.grpc.port, GRPC_STARTS[3])):
             connection = held.enter_context(socket.create_connection(("127.0.0.1", port), timeout=10))
             connection.sendall(start)

@@ -39,15 +39,15 @@ def files(tmp_path: Path) -> Files:
 
 
 @pytest.fixture
-def secure(files: Files) -> Iterator[Running]:
-    with Running(tls_cert_file=files.cert, tls_key_file=files.key) as running:
+def secure(transport: str, files: Files) -> Iterator[Running]:
+    with Running(transport, tls_cert_file=files.cert, tls_key_file=files.key) as running:
         yield running
 
 
 @pytest.fixture
-def mutual(files: Files) -> Iterator[Running]:
+def mutual(transport: str, files: Files) -> Iterator[Running]:
     settings = {"tls_cert_file": files.cert, "tls_key_file": files.key, "tls_client_ca_file": files.authority.file}
-    with Running(**settings) as running:
+    with Running(transport, **settings) as running:
         yield running
 
 
