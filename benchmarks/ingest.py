@@ -4,7 +4,8 @@
     python -m benchmarks.ingest --only grpc --spans 2000000
 
 The load generator runs in a process of its own beside the collector, as in production on one machine. Every span has its own
-ids, response id and advancing times (:mod:`benchmarks.load`).
+ids, response id and advancing times (:mod:`benchmarks.load`). Requests of one span come from :mod:`benchmarks.frames`, and once
+from grpc's Python client.
 """
 
 import argparse
@@ -25,6 +26,7 @@ import grpc.aio
 from google.protobuf import json_format
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
+from benchmarks import frames
 from benchmarks.load import SECOND, Template
 from benchmarks.server import Server, machine
 from otel_llm.serving.server import loop_factory
@@ -39,6 +41,9 @@ PROCESSES = multiprocessing.get_context("spawn")
 """Where generators run."""
 IN_FLIGHT = 4
 """Requests at a time over a connection, where several are sent."""
+CLIENT_SPANS = 8_000
+"""Spans of the one-span run whose generator is grpc's Python client, which takes most of a core."""
+FLOOR = "floor: grpc's asyncio server alone"
 
 
 @dataclass
@@ -121,7 +126,7 @@ def generate(
     enough: Event | None = None,
 ) -> None:
     """Sends ``total`` spans over some connections, so many requests at a time over each (one, but for gRPC); puts a
-    :class:`Load` into the queue. Runs in its own process, until all is sent or ``enough`` is set."""
+    :class:`Load` into the queue. Runs in its own process, until all is sent or ``enough`` is set (not with "frames")."""
     load = Load()
     lock = threading.Lock()
     requests = iter(range(0, total, spans_a_request))
@@ -149,6 +154,12 @@ def generate(
             load.latencies.extend(latencies)
             load.spans += len(latencies) * spans_a_request
 
+    if kind == "frames":
+        started, cpu = time.perf_counter(), time.process_time()
+        load.latencies = frames.send(port, EXPORT, prepared, connections, in_flight)
+        load.spans, load.seconds, load.cpu_s = total, time.perf_counter() - started, time.process_time() - cpu
+        result.put(load)
+        return
     senders = [_grpc_sender(port) if kind == "grpc" else _http_sender(port, kind) for _ in range(connections)]
     threads = [threading.Thread(target=work, args=(send,)) for send in senders for _ in range(in_flight)]
     started, cpu = time.perf_counter(), time.process_time()
@@ -174,7 +185,7 @@ def run(
     """One load against a server, until all is sent or ``enough`` (of :data:`PROCESSES`) is set; returns it with the server's
     processor seconds."""
     result: multiprocessing.Queue[Load] = PROCESSES.Queue()
-    port = server.grpc_port if kind == "grpc" else server.http_port
+    port = server.grpc_port if kind in ("grpc", "frames") else server.http_port
     before = server.cpu_s()
     process = PROCESSES.Process(
         target=generate, args=(kind, port, spans_a_request, total, connections, in_flight, step_ns, start_ns, result, enough)
@@ -291,7 +302,7 @@ def main() -> None:
         print("|---|---|---|---|---|---|---|---|")
         runs = {
             "grpc": ("grpc", 512, args.spans),
-            "small": ("grpc", 1, 8_000),
+            "small": ("frames", 1, 20_000),
             "http": ("protobuf", 512, args.spans // 2),
             "gzip": ("gzip", 512, args.spans // 4),
             "json": ("json", 512, args.spans // 8),
@@ -305,10 +316,13 @@ def main() -> None:
             )
             if name == "small":
                 echo = Echo()
-                row("floor: gRPC alone", *run(echo, kind, size, total, args.connections), 0)
+                row(FLOOR, *run(echo, kind, size, total, args.connections), 0)
                 several = run(server, kind, size, total, args.connections, start_ns=START + SECOND, in_flight=IN_FLIGHT)
                 row(f"{name}, {IN_FLIGHT} requests at a time a connection", *several, server.memory_mb(peak=True))
-                row("floor: gRPC alone", *run(echo, kind, size, total, args.connections, in_flight=IN_FLIGHT), 0)
+                row(FLOOR, *run(echo, kind, size, total, args.connections, in_flight=IN_FLIGHT), 0)
+                client = run(server, "grpc", size, CLIENT_SPANS, args.connections, start_ns=START + 2 * SECOND)
+                row(f"{name}, grpc's Python client", *client, server.memory_mb(peak=True))
+                row(FLOOR, *run(echo, "grpc", size, CLIENT_SPANS, args.connections), 0)
                 echo.stop()
         print("\nserver stopped with", server.stop())
 

@@ -82,7 +82,7 @@ def usable(module: Any) -> bool:
 
 
 class CoreTransport:
-    """A :class:`~receiver.grpc_wire.Transport`. All of it is touched by the thread that serves only, but the asking to stop."""
+    """A :class:`~receiver.grpc_wire.Transport`. What it knows of its calls is touched by the thread that serves only."""
 
     def __init__(self, ingest: Ingest, drain_s: float) -> None:
         self.ingest = ingest
@@ -97,8 +97,8 @@ class CoreTransport:
         self._drain_s = drain_s
         self._stop_asked = Event()
         self._stopping = self._stop()
-        self._shut_down: bool | None = False
-        """None while the server shuts down."""
+        self._accepts = True
+        self._shut_down = False
         self._left = False
         self._methods: dict[bytes, Callable[[CoreTransport, Any], _Call]] = {
             b"/grpc.health.v1.Health/Check": _Check,
@@ -154,8 +154,8 @@ class CoreTransport:
         self._server.request_call(self._queue, self._queue, self._called)
 
     def _called(self, event: Any) -> None:
-        """A call has come, or none will (any more) for this request of one."""
-        if self._shut_down is False:
+        """A call has come; or, without success, none will."""
+        if self._accepts:
             self._request_call()
         if event.success:
             call = self._methods.get(event.call_details.method, _Unknown)(self, event.call)
@@ -184,7 +184,7 @@ class CoreTransport:
         until = time.monotonic() + self._drain_s
         while self.taken and time.monotonic() < until:
             yield
-        self._shut_down = None
+        self._accepts = False
         self._server.shutdown(self._queue, self._was_shut_down)
         until = time.monotonic() + grpc_wire.LAST_ANSWERS_S
         while not self._shut_down and time.monotonic() < until:
@@ -203,7 +203,7 @@ class CoreTransport:
 
 
 class _Call:
-    """One call, from its headers to its status. What it waits for calls one of its methods with an event."""
+    """One call, from its headers to its status. Every batch of operations comes back as an event, to a method of it."""
 
     __slots__ = ("_call", "_close_awaited", "_server")
 

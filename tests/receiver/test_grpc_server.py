@@ -39,6 +39,9 @@ READER = Caller("team-a", "pk-r", frozenset({"read"}))
 def shared_running(transport: str) -> Iterator[Running]:
     with Running(transport) as server:
         yield server
+        core = server.receiver.grpc.transport
+        if isinstance(core, grpc_core.CoreTransport):  # whatever became of them, all calls have ended
+            wait_until(lambda: not (core.live or core.reading or core.taken or core.watches))
 
 
 def export(channel: grpc.Channel, body: bytes, signal: str = "traces", **options: Any) -> Any:
