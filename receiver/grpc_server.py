@@ -2,10 +2,9 @@
 
 Two transports carry it. The one of choice drives gRPC's core itself (:mod:`receiver.grpc_core`): a request of one span costs
 the thread that serves it 79 us, where grpc's asyncio server costs it 325 us, and 1,400 instead of 870 are acknowledged in a
-second over 8 connections. It stands on a module that is no public API of
-grpcio, so with a grpcio that lacks what it needs, the asyncio server (:mod:`receiver.grpc_aio`) does the same. A call costs
-either of them no thread while its message is on its way, as it would cost grpc's synchronous server: a thousand slow senders
-use up any pool.
+second over 8 connections. It stands on a module that is no public API of grpcio, so with a grpcio that lacks what it needs,
+the asyncio server (:mod:`receiver.grpc_aio`) does the same. A call costs neither of them a thread while its message is on its
+way, as it does grpc's synchronous server: a thousand slow senders use up any pool.
 """
 
 import logging

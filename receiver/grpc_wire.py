@@ -1,6 +1,6 @@
 """What an OTLP/gRPC server says and reads, whichever transport carries it: options, headers, addresses, refusals."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
 import grpc
@@ -16,11 +16,8 @@ LAST_ANSWERS_S = 0.5
 HEALTH_SERVICES = ("", *(signal.service for signal in SIGNALS.values()))
 
 
-class Ready(Protocol):
-    """Who is told that calls are accepted."""
-
-    def __call__(self, port: int) -> None:
-        """The port that was bound."""
+Ready = Callable[[int], None]
+"""Who is told that calls are accepted, and on which port."""
 
 
 class Transport(Protocol):
