@@ -7,7 +7,6 @@ together. What a resource and a scope say is worked out once and copied into eac
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from itertools import pairwise
 from operator import itemgetter
 from typing import Any, Final, NamedTuple
 
@@ -25,6 +24,7 @@ from otel_llm.conventions.events import NO_EVENTS, read_events, read_links
 from otel_llm.conventions.extraction import Extraction
 from otel_llm.conventions.frames import frames_of, scope_of
 from otel_llm.conventions.identity import Fault, check_ids, check_times, hex_of, parent_of
+from otel_llm.conventions.joining import Joined
 from otel_llm.conventions.pattern import MEASURED, Matched, Pattern
 from otel_llm.conventions.routes import (
     PARAMETERS,
@@ -123,11 +123,15 @@ def extract_together(
     DecodeError when a scope of one of them does not parse.
     """
     walk = Walk(project, key_id, now_ns, content)
-    received = [walk.received]
-    for message in messages:
-        _walked(message, walk, None, stencils=True)
-        received.append(walk.received)
-    return walk.extraction(), [after - before for before, after in pairwise(received)]
+    joined = Joined()
+    received = [joined.add(trace_request(message)) for message in messages]
+    for resource, encoded in joined.scopes():
+        walk.scope_spans(encoded, walk.resource(resource))
+    extraction = walk.extraction()
+    order = joined.order()
+    if order is not None and extraction.is_plain:
+        extraction.batch = extraction.batch.take(order)
+    return extraction, received
 
 
 def _walked(message: Any, walk: "Walk", dialect: Dialect | None, *, stencils: bool) -> "Walk":
@@ -329,7 +333,7 @@ class Walk:
                 family = base.family(parsed.scope)
                 patterns = family.patterns() if family is not None else []
             encoded_scope = parsed.scope
-            if patterns:
+            if patterns and len(parsed.spans) >= MANY:
                 # Patterns know one order of fields, and their writer may have another.
                 again = parsed.SerializeToString()
                 others = self.alike(again, scope_of(again)[1], patterns) if again != encoded else None
@@ -370,9 +374,9 @@ class Walk:
 
     def alike(self, encoded: bytes, start: int, patterns: Sequence[tuple[Shape, Pattern]]) -> "Others | None":
         """Reads the spans of an encoded scope, from a byte on, that patterns match, and returns the others; None when none
-        matches. Raises DecodeError when one of the others does not parse."""
+        matches, or when there are too few for it. Raises DecodeError when one of the others does not parse."""
         frames = frames_of(encoded, start) if patterns else None
-        if frames is None or len(frames.starts) < MANY:
+        if frames is None or len(frames.starts) < MANY * min(len(patterns), 2):
             return None
         size = len(frames.starts)
         left: Sequence[int] = range(size)

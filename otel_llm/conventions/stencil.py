@@ -48,8 +48,8 @@ MAX_COLUMN_CELLS: Final = 1024
 PATTERN_AFTER: Final = 512
 """Spans filled in after which a shape gets a pattern, and four times as many after which it gets the next one."""
 
-MANY: Final = 8
-"""Spans that are worth looking for patterns in."""
+MANY: Final = 4
+"""Spans that are worth looking for a pattern in; for several patterns it takes twice as many."""
 
 _MEASURED: Final = ("input_tokens", "output_tokens", "total_tokens")
 _FREE: Final = frozenset(
