@@ -311,6 +311,7 @@ def is_constant(column: Sequence[Any]) -> bool:
     """True when all values of a column, several, are one and the same. Not told of floats, where equal ones may differ (0.0 and
     -0.0)."""
     first = column[0]
-    if first is None or isinstance(first, float) or first != column[-1] or len(column) == 1:
+    if first is None or first != column[-1] or isinstance(first, float):
         return False
-    return column.count(first) == len(column)
+    size = len(column)
+    return size > 1 and column.count(first) == size

@@ -54,7 +54,9 @@ SIZES: Final = _Sizes()
 def _content(scope_spans: bytes, at: int) -> tuple[int, int] | None:
     """Where the content of a field begins and ends whose tag is at a place; None when its length cannot be read."""
     try:
-        size, begin = varint.read(scope_spans, at + 1)
+        size, begin = scope_spans[at + 1], at + 2
+        if size >= ONE_BYTE:
+            size, begin = varint.read(scope_spans, at + 1)
     except (IndexError, OverflowError):
         return None
     return begin, begin + size

@@ -220,7 +220,9 @@ class Matched(NamedTuple):
     """The matches of the expression, of spans without a known layout."""
 
     def joined(self, others: Sequence["Matched"]) -> "Matched":
-        """All spans of several, in order. The places that are left, and matches, are dropped."""
+        """All spans of several, in order. Of several, the places that are left, and matches, are dropped."""
+        if not others:
+            return self
         rows, stencils, places = list(self.rows), list(self.stencils), list(self.places)
         for other in others:
             rows += other.rows

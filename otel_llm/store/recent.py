@@ -16,6 +16,7 @@ from collections import Counter, deque
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import repeat
+from operator import itemgetter
 from typing import Any, Generic, NamedTuple
 
 from otel_llm.conventions.counting import MOST_SHARING
@@ -32,6 +33,7 @@ _MAX_FILTERS = 3  # 48 MiB: about twelve million traces and response ids
 
 
 _START = SlimSpan._fields.index("start_ns")
+_slim_columns = itemgetter(*SlimSpan._fields)
 
 
 class _Chunk(NamedTuple):
@@ -158,7 +160,7 @@ class _Generation:
         if not batch.size:
             return
         projects = batch["project"]
-        self._chunks.append(_Chunk(self.size, tuple(batch[name] for name in SlimSpan._fields)))
+        self._chunks.append(_Chunk(self.size, _slim_columns(batch.columns)))
         self._firsts.append(self.size)
         self.size += batch.size
         starts = batch["start_ns"]

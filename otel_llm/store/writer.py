@@ -262,19 +262,20 @@ class Writer:
         batch = SpanBatch.concat([work.batch for work in works])
         traces: Keys[bytes] = Keys.of_columns(batch["project"], batch["trace_id"])
         responses = responses_of(batch) if self._engine.capabilities.shared else ()
+        carrying = [work for work in works if work.findings or work.metric_points]
 
         def decide(session: WriteSession) -> tuple[Resolution, LeftOut]:
             resolution = resolve(batch, traces, session, self._margin_ns, self._reprice)
             change = resolution.change
-            change.findings = _first_of_each(works, _findings)
-            change.metric_points = _first_of_each(works, _metric_points)
+            change.findings = _first_of_each(carrying, _findings)
+            change.metric_points = _first_of_each(carrying, _metric_points)
             change.rejections = [rejection for work in works for rejection in work.rejections]
             change.rejections += remembered(batch, resolution.duplicate_rows)
             return resolution, session.apply(change)
 
         resolution, left_out = self._engine.commit(traces, responses, decide)
         _answer(works, resolution)
-        _answer_repeats(works, left_out)
+        _answer_repeats(carrying, left_out)
 
 
 def _read(works: list[Work]) -> list[Work]:

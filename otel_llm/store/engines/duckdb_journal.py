@@ -44,7 +44,7 @@ import duckdb
 import msgspec
 
 from otel_llm.errors import StoreBusy, StoreMismatch, StoreUnavailable
-from otel_llm.spans import FIELDS, FieldType, Rejection, SpanBatch, is_constant
+from otel_llm.spans import FIELD_NAMES, FIELDS, FieldType, Rejection, SpanBatch, is_constant
 from otel_llm.store.engines.base import Change, JournalStatistics
 from otel_llm.store.engines.duckdb_arrow import Arrays, column_of, lend
 
@@ -299,10 +299,8 @@ class Journal:
         return self._draft_of_arrays(insert, list(change.rejections))
 
     def _draft_of_lists(self, insert: SpanBatch, rejections: list[Rejection]) -> Draft | None:
-        columns = insert.filled_columns()
-        same = {name: column[0] for name, column in columns.items() if is_constant(column)}
-        several = {name: column for name, column in columns.items() if name not in same}
-        if insert.size and not columns.keys() >= _REQUIRED:
+        same, several = _told_apart(insert)
+        if insert.size and not same.keys() | several.keys() >= _REQUIRED:
             return None
         entry = bytearray(_HEADER.size)
         try:
@@ -313,10 +311,7 @@ class Journal:
         if len(entry) > MOST_BYTES or not self._ready():
             return None
         # What is inserted is what the entry holds, as it would be after a crash.
-        for name in several:
-            columns[name] = getattr(payload.spans, name)
-        for name in same:
-            columns[name] = [getattr(payload.same, name)] * insert.size
+        columns = _values_of(payload.spans) | {name: [value] * insert.size for name, value in _values_of(payload.same).items()}
         return Draft(memoryview(entry), Change(insert=SpanBatch.of_columns(columns, insert.size), rejections=rejections))
 
     def _draft_of_arrays(self, insert: SpanBatch, rejections: list[Rejection]) -> Draft | None:
@@ -557,7 +552,7 @@ def _read(data: bytes, store: bytes, settled: int, last: int) -> _Found:
 
 
 def _insert_of(entry: _Payload) -> SpanBatch:
-    columns = _set(entry.spans) | {name: [value] * entry.size for name, value in _set(entry.same).items()}
+    columns = _values_of(entry.spans) | {name: [value] * entry.size for name, value in _values_of(entry.same).items()}
     try:
         buffers = iter(entry.buffers)
         for name, validity, offsets, values in zip(entry.arrays, buffers, buffers, buffers, strict=True):
@@ -571,11 +566,25 @@ def _insert_of(entry: _Payload) -> SpanBatch:
     return SpanBatch.of_columns(columns, entry.size)
 
 
-def _set(values: Any) -> dict[str, Any]:
+def _told_apart(batch: SpanBatch) -> tuple[dict[str, Any], dict[str, list[Any]]]:
+    """The filled columns of a batch: the value of each that holds one throughout, and the others."""
+    size, columns = batch.size, batch.columns
+    same: dict[str, Any] = {}
+    several: dict[str, list[Any]] = {}
+    for name in FIELD_NAMES if size else ():
+        column = columns.get(name)
+        if column is None:
+            continue
+        if is_constant(column):
+            same[name] = column[0]
+        elif column[0] is not None or column.count(None) < size:
+            several[name] = column
+    return same, several
+
+
+def _values_of(struct: Any) -> dict[str, Any]:
     """The fields of a struct that are set."""
-    if values is None:
-        return {}
-    return {name: value for name, value in msgspec.structs.asdict(values).items() if value is not msgspec.UNSET}
+    return msgspec.to_builtins(struct, builtin_types=(bytes,)) if struct is not None else {}
 
 
 def _entries(data: bytes, store: bytes) -> Iterator[tuple[int, memoryview]]:
