@@ -4,7 +4,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import chain
 from typing import Any, ClassVar, NamedTuple, Protocol
 
@@ -55,6 +55,8 @@ class Answer:
 
 
 _SUCCESS = Answer(0, "")
+Tell = Callable[[Answer | Exception], None]
+"""Is told what became of a request."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -65,9 +67,9 @@ class _Request(Work):
     message: Any
     """None once it was read."""
     caller: Caller
+    tell: "Tell"
     extraction: Extraction | None = None
     """None where all it holds are spans that were read together with those of others."""
-    answered: "Future[Answer]" = field(default_factory=Future)
 
 
 class Prices(Protocol):
@@ -81,7 +83,7 @@ class Pipeline:
     """One ingest path for every protocol, and for the in-process exporter."""
 
     reads: ClassVar[Mapping[SignalName, Any]] = {"traces": TraceRequest}
-    """Message classes that :meth:`accept` reads fastest; the generated ones do as well."""
+    """Message classes that :meth:`take` reads fastest; the generated ones do as well."""
 
     def __init__(self, writer: Writer, prices: Prices, accounting: Accounting, content: ContentPolicy) -> None:
         self._writer = writer
@@ -89,25 +91,39 @@ class Pipeline:
         self._accounting = accounting
         self._content = content
 
-    def accept(self, signal: SignalName, message: Any, caller: Caller, size_bytes: int = 0) -> "Future[Answer]":
-        """Takes a decoded request of so many bytes; the result is there when every item of it is committed, a duplicate,
-        ignored or rejected.
+    def take(self, signal: SignalName, message: Any, caller: Caller, size_bytes: int, tell: Tell) -> None:
+        """Takes a decoded request of so many bytes (0 when nobody knows). ``tell`` is called once with the answer, when every
+        item is committed, a duplicate, ignored or rejected: in this thread or the writer's, so it must be quick.
 
-        The future fails with StoreUnavailable (retryable) when nothing of the request was stored. Spans of a small request are
+        It is told of StoreUnavailable (retryable) when nothing of the request was stored. Spans of a small request are
         extracted by the writer, together with those that wait for the same commit, all others in the calling thread; no thread
-        waits for the commit. A message of :attr:`reads` whose scopes do not parse is an InvalidPayload, raised or as the
-        outcome, and nothing of it is stored or counted then.
+        waits for the commit. A message of :attr:`reads` whose scopes do not parse is an InvalidPayload, raised or told, and
+        nothing of it is stored or counted then. Of what is raised ``tell`` is not told.
         """
-        request = _Request(SpanBatch(), signal=signal, message=message, caller=caller, size_bytes=size_bytes, done=self._settle)
+        request = _Request(
+            SpanBatch(), signal=signal, message=message, caller=caller, tell=tell, size_bytes=size_bytes, done=self._settle
+        )
         if signal == "traces" and 0 < size_bytes <= _TOGETHER_BYTES:
             request.unread, request.spans = self._read, 1
         else:
             self._read_alone(request)
             if request.is_empty:
                 self._settle(request)
-                return request.answered
+                return
         self._writer.enqueue(request)
-        return request.answered
+
+    def accept(self, signal: SignalName, message: Any, caller: Caller, size_bytes: int = 0) -> "Future[Answer]":
+        """:meth:`take` for who waits: a future gives the answer, or fails with what would be told."""
+        answered: Future[Answer] = Future()
+
+        def tell(outcome: Answer | Exception) -> None:
+            if isinstance(outcome, Exception):
+                answered.set_exception(outcome)
+            else:
+                answered.set_result(outcome)
+
+        self.take(signal, message, caller, size_bytes, tell)
+        return answered
 
     def _read(self, requests: list[Any]) -> list[Any]:
         """Reads small requests, those of one caller together; returns them by caller."""
@@ -161,15 +177,13 @@ class Pipeline:
 
     def _settle(self, request: Any) -> None:
         """Accounts for a request and answers it."""
-        if request.error is not None:
-            request.answered.set_exception(request.error)
-            return
-        try:
-            answer = self._account(request)
-        except Exception as error:  # whoever waits must get an answer
-            request.answered.set_exception(error)
-        else:
-            request.answered.set_result(answer)
+        outcome: Answer | Exception | None = request.error
+        if outcome is None:
+            try:
+                outcome = self._account(request)
+            except Exception as error:  # whoever waits must get an answer
+                outcome = error
+        request.tell(outcome)
 
     def traces(self, message: ExportTraceServiceRequest, caller: Caller) -> Answer:
         """:meth:`accept` for spans, waited for. Raises StoreUnavailable."""

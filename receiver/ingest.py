@@ -1,7 +1,8 @@
 """What both protocols do with a request: let it in, and turn its bytes into a durable answer."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from typing import Any, Protocol
 
 from google.protobuf.message import Message
@@ -45,10 +46,11 @@ class Pipeline(Protocol):
     def reads(self) -> Mapping[SignalName, Any]:
         """Message classes it would rather have than the generated ones, of the same wire format."""
 
-    def accept(self, signal: SignalName, message: Any, caller: Caller, size_bytes: int) -> "Future[Any]":
-        """Takes it; the future gives an Answer once all of it is committed, or fails with a RetryableError.
+    def take(self, signal: SignalName, message: Any, caller: Caller, size_bytes: int, tell: Callable[[Any], None]) -> None:
+        """Takes it; ``tell`` is called, by any thread, with an Answer once all of it is committed, or with an error.
 
-        Raises InvalidPayload for a message of :attr:`reads` that turns out to be broken."""
+        Raises InvalidPayload for a message of :attr:`reads` that turns out to be broken, or a RetryableError; nothing is told
+        then."""
 
 
 class Door(Protocol):
@@ -159,20 +161,24 @@ class Ingest:
             message, damage = decode_reporting(kind.name, body, encoding, self._pipeline.reads.get(kind.name))
             size_bytes = len(body)
             del body
-            committed = self._pipeline.accept(kind.name, message, caller, size_bytes)
+            tell = partial(self._answer, answered, kind, caller.project, damage)
+            self._pipeline.take(kind.name, message, caller, size_bytes, tell)
         except Exception as error:
             answered.set_exception(error)
-            return
-        committed.add_done_callback(lambda outcome: self._answer(answered, outcome, kind, caller.project, damage))
 
-    def _answer(self, answered: "Future[Message]", outcome: "Future[Any]", kind: Signal, project: str, damage: Damage) -> None:
+    def _answer(
+        self, answered: "Future[Message]", kind: Signal, project: str, damage: Damage, outcome: Answer | Exception
+    ) -> None:
+        if isinstance(outcome, Exception):
+            answered.set_exception(outcome)
+            return
         try:
-            answer: Answer = outcome.result()
+            rejected, text = outcome.rejected, outcome.message
             if damage:
                 self.accounting.record(kind.counted_as, project, rejected=damage.rejected, values=damage.values)
-            text = damage.before(answer.message, kind.noun)
-            response = kind.answer(damage.rejected.total() + answer.rejected, text[:_MESSAGE_LIMIT])
-        except Exception as error:  # a future drops what its callbacks raise, and this request would wait for ever
+                rejected, text = damage.rejected.total() + rejected, damage.before(text, kind.noun)
+            response = kind.answer(rejected, text[:_MESSAGE_LIMIT])
+        except Exception as error:  # whoever told this would drop it, and this request would wait for ever
             answered.set_exception(error)
         else:
             answered.set_result(response)

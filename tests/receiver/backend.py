@@ -2,8 +2,7 @@
 
 import base64
 import threading
-from collections.abc import Mapping
-from concurrent.futures import Future
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -44,18 +43,19 @@ class RememberingPipeline:
         self.requests.append((signal, message, caller))
         return self.answer
 
-    def accept(self, signal: str, message: Any, caller: Caller, size_bytes: int) -> Future[Answer]:
+    def take(
+        self, signal: str, message: Any, caller: Caller, size_bytes: int, tell: Callable[[Answer | Exception], None]
+    ) -> None:
         """Answers from a thread of its own, as a commit does."""
-        answered: Future[Answer] = Future()
 
         def answer() -> None:
             try:
-                answered.set_result(self._take(signal, message, caller))
+                outcome: Answer | Exception = self._take(signal, message, caller)
             except Exception as error:
-                answered.set_exception(error)
+                outcome = error
+            tell(outcome)
 
         threading.Thread(target=answer).start()
-        return answered
 
     @property
     def spans(self) -> list[Any]:

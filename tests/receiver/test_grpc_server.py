@@ -367,14 +367,14 @@ def test_an_error_that_nobody_foresaw_costs_its_call_only(running, channel, step
 @pytest.mark.parametrize("leaves", ["cancels", "runs out of time"])
 def test_a_large_request_is_not_worked_on_when_its_client_leaves_while_it_waits(transport, leaves, monkeypatch):
     with Running(transport) as running, grpc.insecure_channel(running.target) as channel:
-        working, go_on, accept = threading.Semaphore(0), threading.Event(), running.pipeline.accept
+        working, go_on, take = threading.Semaphore(0), threading.Event(), running.pipeline.take
 
         def slow(*args: Any) -> Any:
             working.release()
             assert go_on.wait(20)
-            return accept(*args)
+            return take(*args)
 
-        monkeypatch.setattr(running.pipeline, "accept", slow)
+        monkeypatch.setattr(running.pipeline, "take", slow)
         body = traces("x" * 10_000).SerializeToString()
         call = channel.unary_unary(EXPORT)
         served = [call.future(body, timeout=20) for _ in range(2)]
