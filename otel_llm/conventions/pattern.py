@@ -220,9 +220,7 @@ class Matched(NamedTuple):
     """The matches of the expression, of spans without a known layout."""
 
     def joined(self, others: Sequence["Matched"]) -> "Matched":
-        """All spans of several, in order. Of several, the places that are left, and matches, are dropped."""
-        if not others:
-            return self
+        """All spans of several, in order. The places that are left, and matches, are dropped."""
         rows, stencils, places = list(self.rows), list(self.stencils), list(self.places)
         for other in others:
             rows += other.rows
