@@ -29,6 +29,8 @@ _TOGETHER_BYTES = 4_096
 """Spans of requests up to this size are read together: most of what a request of a few spans costs, it costs for being one."""
 _KEPT_REJECTIONS = 100  # rejections of one request that are kept in the store; all are counted
 _NONE: Counter[str] = Counter()
+_UNREAD = SpanBatch()
+"""Of every request that is not read yet: nobody adds to it."""
 _NOUNS: dict[Signal, str] = {"spans": "span", "log_records": "log record", "data_points": "data point"}
 
 
@@ -101,7 +103,7 @@ class Pipeline:
         nothing of it is stored or counted then. Of what is raised ``tell`` is not told.
         """
         request = _Request(
-            SpanBatch(), signal=signal, message=message, caller=caller, tell=tell, size_bytes=size_bytes, done=self._settle
+            _UNREAD, signal=signal, message=message, caller=caller, tell=tell, size_bytes=size_bytes, done=self._settle
         )
         if signal == "traces" and 0 < size_bytes <= _TOGETHER_BYTES:
             request.unread, request.spans = self._read, 1

@@ -59,11 +59,10 @@ def decode_reporting(signal: SignalName, body: bytes, encoding: Encoding, lean: 
     comes as the full class all the same. What such a class leaves as bytes may turn out to be broken later, see
     :func:`salvage`. Raises InvalidPayload; PayloadTooLarge for one of absurdly many parts.
     """
-    descriptor = SIGNALS[signal].descriptor
     damage = Damage()
     try:
         if encoding == "json":
-            body, damage = _transcoded(signal, body, descriptor)
+            body, damage = _transcoded(signal, body, SIGNALS[signal].descriptor)
         message = _protobuf(body, lean, signal, damage)
     except Undecodable as error:
         raise _invalid(signal, encoding, error) from None
