@@ -11,6 +11,7 @@ from otel_llm.conventions.content import ContentPolicy
 from otel_llm.database_url import in_memory
 from otel_llm.latency import LatencyHistogram
 from otel_llm.pipeline import Pipeline
+from otel_llm.precedence import Precedence
 from otel_llm.pricing import Pricer
 from otel_llm.pricing.repricing import Repricing
 from otel_llm.store.open import open_engine
@@ -35,6 +36,8 @@ class Collector:
         self.budget = Budget(settings.ingest_budget_bytes)
         self.pricer = Pricer.from_settings(settings)
         self.engine = open_engine(settings.database_url, settings)
+        self.precedence = Precedence(share=0.0) if self.engine.capabilities.shared else Precedence()
+        """A database server computes elsewhere."""
         self.door = Door(self.engine, settings)
         self.writer = Writer(
             self.engine,
@@ -43,6 +46,7 @@ class Collector:
             max_bytes=settings.commit_max_bytes,
             margin_ns=settings.related_margin_s * _NS,
             interval_s=settings.commit_interval_ms / 1000,
+            give_way=self.precedence.give_way,
             on_commit=lambda seconds, spans: self.commit_latency.observe(seconds),
         )
         self.repricing = Repricing(self.engine, self.pricer, settings)

@@ -197,6 +197,11 @@ class _Source(MetricSource):
         yield CounterMetricFamily("otel_llm_commits_failed", "Commits that failed", value=statistics.failed_commits)
         yield CounterMetricFamily("otel_llm_committed_spans", "Spans in commits, duplicates too", value=statistics.spans)
         yield GaugeMetricFamily("otel_llm_waiting_spans", "Spans that wait for a commit", value=statistics.waiting_spans)
+        yield CounterMetricFamily(
+            "otel_llm_ingest_gave_way_seconds",
+            "Time in which ingest waited for a question that had come",
+            value=collector.precedence.given_s,
+        )
         yield _histogram("otel_llm_commit_duration_seconds", "Time of a commit", collector.commit_latency.snapshot())
         journal = collector.engine.journal
         if journal is not None:

@@ -17,6 +17,7 @@ from otel_llm.otlp.damage import Damage
 from otel_llm.otlp.decode import Encoding, decode_reporting
 from otel_llm.otlp.inflate import inflate
 from otel_llm.otlp.signals import SIGNALS, Signal, SignalName
+from otel_llm.precedence import Precedence
 
 _WORKERS = 2
 """Threads that decode and extract. No thread waits for a commit, so more of them would only take turns at the interpreter, and
@@ -92,6 +93,10 @@ class Backend(Protocol):
     def pipeline(self) -> Pipeline:
         """Where decoded requests go."""
 
+    @property
+    def precedence(self) -> Precedence:
+        """Questions that come first."""
+
 
 class Ingest:
     """One for all protocols and ports of a server."""
@@ -102,6 +107,7 @@ class Ingest:
         self.budget = backend.budget
         self._door = backend.door
         self._pipeline = backend.pipeline
+        self._precedence = backend.precedence
         self._pool = ThreadPoolExecutor(_WORKERS, thread_name_prefix="ingest", initializer=batch_threads.is_one)
 
     def close(self) -> None:
@@ -137,11 +143,15 @@ class Ingest:
             self._work(*request)
             return answered
         try:
-            self._pool.submit(self._work, *request)
+            self._pool.submit(self._work_behind_questions, *request)
         except RuntimeError:  # the pool was closed
             answered.cancel()
             raise StoreUnavailable("the server is stopping") from None
         return answered
+
+    def _work_behind_questions(self, *request: Any) -> None:
+        self._precedence.give_way()
+        self._work(*request)
 
     def _work(
         self,

@@ -169,7 +169,8 @@ def _receiver(collector: Collector) -> "Receiver":
 def _query_api(collector: Collector) -> WsgiBridge:
     from query_api import create_app
 
-    return WsgiBridge(create_app(collector), BodyReader(MAX_QUERY_BODY_BYTES, collector.budget))
+    reader = BodyReader(MAX_QUERY_BODY_BYTES, collector.budget)
+    return WsgiBridge(create_app(collector), reader, question=collector.precedence.question)
 
 
 def check_door(settings: Settings, *, has_keys: bool) -> None:

@@ -8,7 +8,9 @@ import io
 import json
 import logging
 import sys
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 from wsgiref.types import WSGIApplication
 
@@ -18,6 +20,8 @@ from otel_llm.serving.body import BodyReader, ClientGone
 from otel_llm.serving.operator import OPERATOR
 
 _log = logging.getLogger(__name__)
+Question = Callable[[], AbstractContextManager[None]]
+
 _WAITING_PER_THREAD = 64
 _REFUSALS: dict[type[OtelLLMError], tuple[int, str]] = {
     PayloadTooLarge: (413, "Content Too Large"),
@@ -29,9 +33,13 @@ _REFUSALS: dict[type[OtelLLMError], tuple[int, str]] = {
 class WsgiBridge:
     """An ASGI app that runs a WSGI app in threads."""
 
-    def __init__(self, app: WSGIApplication, reader: BodyReader, *, threads: int = 16) -> None:
+    def __init__(
+        self, app: WSGIApplication, reader: BodyReader, *, threads: int = 16, question: Question = nullcontext
+    ) -> None:
+        """``question`` is entered while a request is answered."""
         self._app = app
         self._reader = reader
+        self._question = question
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="wsgi")
         self._free = threads * _WAITING_PER_THREAD
 
@@ -50,9 +58,10 @@ class WsgiBridge:
             self._free -= 1
             try:
                 loop = asyncio.get_running_loop()
-                status, answer_headers, answer = await loop.run_in_executor(
-                    self._pool, self._run, _environ(scope, headers, body)
-                )
+                with self._question():
+                    status, answer_headers, answer = await loop.run_in_executor(
+                        self._pool, self._run, _environ(scope, headers, body)
+                    )
             finally:
                 self._free += 1
             await respond(send, status, answer_headers, answer)

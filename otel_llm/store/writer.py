@@ -95,16 +95,19 @@ class Writer:
         margin_ns: int,
         max_bytes: int | None = None,
         interval_s: float = 0.0,
+        give_way: Callable[[], None] = lambda: None,
         on_commit: Callable[[float, int], None] | None = None,
     ) -> None:
-        """``on_commit`` is told seconds and spans of each commit; ``reprice`` recomputes the cost of rows whose tokens
-        were taken over; ``margin_ns`` is how far from a batch its relatives are looked for."""
+        """``give_way`` is called before each commit, and may wait a while; ``on_commit`` is told seconds and spans of each;
+        ``reprice`` recomputes the cost of rows whose tokens were taken over; ``margin_ns`` is how far from a batch its
+        relatives are looked for."""
         self._engine = engine
         self._reprice = reprice
         self._max_spans = max_spans
         self._max_bytes = math.inf if max_bytes is None else max_bytes
         self._margin_ns = margin_ns
         self._interval_s = interval_s
+        self._give_way = give_way
         self._on_commit = on_commit
         self._waiting: deque[Work] = deque()
         self._wake = threading.Condition()
@@ -161,16 +164,11 @@ class Writer:
                 self._commit(writing)
 
     def _gather(self) -> list[Work]:
+        """The works of the next commit; none when the writer stops."""
+        if not self._awaited_work():
+            return []
+        self._give_way()
         with self._wake:
-            while not self._waiting:
-                if self._stopping:
-                    return []
-                journal = self._engine.journal
-                if journal is None or not journal.pending_commits:
-                    self._wake.wait()
-                elif not self._wake.wait(self._idle_s):
-                    self._settle()
-            self._await_company()
             works = [self._waiting.popleft()]
             spans, size_bytes = works[0].spans, works[0].size_bytes
             while self._waiting:
@@ -183,6 +181,20 @@ class Writer:
             self.statistics.waiting_spans -= spans
             self._expected = len(works) + len(self._waiting)
             return works
+
+    def _awaited_work(self) -> bool:
+        """Waits until there is enough to commit; False when there is nothing, and the writer stops."""
+        with self._wake:
+            while not self._waiting:
+                if self._stopping:
+                    return False
+                journal = self._engine.journal
+                if journal is None or not journal.pending_commits:
+                    self._wake.wait()
+                elif not self._wake.wait(self._idle_s):
+                    self._settle()
+            self._await_company()
+            return True
 
     def _parted(self, works: list[Work]) -> list[list[Work]]:
         """The works of each commit: all of them, unless reading them showed more spans than one may have."""

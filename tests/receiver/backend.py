@@ -13,6 +13,7 @@ from otel_llm.accounting import Accounting
 from otel_llm.budget import Budget
 from otel_llm.config import Settings
 from otel_llm.errors import PermissionDenied, Unauthenticated
+from otel_llm.precedence import Precedence
 from receiver import grpc_core
 from receiver.server import Receiver
 
@@ -108,6 +109,7 @@ class Backend:
         self.budget = Budget(settings.ingest_budget_bytes)
         self.door = SmallDoor()
         self.pipeline = RememberingPipeline()
+        self.precedence = Precedence()
 
     @property
     def refused(self) -> dict[str, int]:

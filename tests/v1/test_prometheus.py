@@ -116,3 +116,8 @@ def test_store_and_writer_are_measured(v1_server: QueryServer) -> None:
         assert named(found, name) == {(): 0}
     assert named(found, "otel_llm_ingest_queue_limit_bytes")
     assert named(found, "otel_llm_commit_duration_seconds_count") == {(): 0}
+
+
+def test_time_that_questions_had_precedence_is_counted(v1_server: QueryServer) -> None:
+    before = named(samples(v1_server), "otel_llm_ingest_gave_way_seconds_total")[()]
+    assert named(samples(v1_server), "otel_llm_ingest_gave_way_seconds_total")[()] > before
