@@ -19,6 +19,7 @@ from otel_llm.errors import InvalidPayload, PayloadTooLarge
 from otel_llm.otlp.decode import Encoding
 from otel_llm.otlp.signals import SIGNALS, SignalName
 from otel_llm.pipeline import Pipeline
+from otel_llm.precedence import Precedence
 from otel_llm.pricing import Pricer
 from otel_llm.spans import CALL_ROLES, FIELD_NAMES
 from otel_llm.store import schema
@@ -82,6 +83,7 @@ class IngestPath:
             budget=Budget(self.settings.ingest_budget_bytes),
             door=None,
             pipeline=Pipeline(self.writer, self.pricer, accounting, content),
+            precedence=Precedence(),
         )
         ingest = Ingest(backend)  # type: ignore[arg-type] # the door is not asked
         hold = backend.budget.hold()

@@ -14,6 +14,7 @@ from otel_llm.accounting import Accounting
 from otel_llm.budget import Budget
 from otel_llm.config import Settings
 from otel_llm.latency import LatencyHistogram
+from otel_llm.precedence import Precedence
 from otel_llm.spans import Finding, SpanBatch
 from otel_llm.store import schema
 from otel_llm.store.engines.base import Change, Engine
@@ -33,6 +34,7 @@ class QueryServer:
         self.budget = Budget(self.settings.ingest_budget_bytes)
         self.writer = Writer(self.engine, lambda batch, rows: None, max_spans=1, margin_ns=0)
         self.commit_latency = LatencyHistogram()
+        self.precedence = Precedence()
         self.ports = {"grpc": 4317, "otlp_http": 4318}
         self.app = create_app(SimpleNamespace(**vars(self)))  # type: ignore[arg-type]  # all that the app reads
         self.client: FlaskClient = self.app.test_client()

@@ -1,5 +1,7 @@
 """``/metrics``: valid text, sums that add up, bounded labels, counters that never fall."""
 
+import time
+
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -119,5 +121,8 @@ def test_store_and_writer_are_measured(v1_server: QueryServer) -> None:
 
 
 def test_time_that_questions_had_precedence_is_counted(v1_server: QueryServer) -> None:
-    before = named(samples(v1_server), "otel_llm_ingest_gave_way_seconds_total")[()]
-    assert named(samples(v1_server), "otel_llm_ingest_gave_way_seconds_total")[()] > before
+    with v1_server.precedence.question():
+        time.sleep(0.001)
+    counted = named(samples(v1_server), "otel_llm_ingest_gave_way_seconds_total")
+    assert counted == {(): pytest.approx(v1_server.precedence.given_s)}
+    assert v1_server.precedence.given_s >= 0.001
