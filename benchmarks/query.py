@@ -2,7 +2,7 @@
 
     python -m benchmarks.query                         # 1 M spans over 30 days
     python -m benchmarks.query --spans 10000000        # the long one: rate of every million, then the queries
-    python -m benchmarks.query --under-load            # the same queries once more while ingest runs at full speed
+    python -m benchmarks.query --under-load            # the same queries beside ingest at full speed as well
 
 The store is filled through the real receiver (gRPC, 512-span requests), so the fill is an ingest benchmark too. A first
 tenth of the spans is asked about one of its days; when the store holds all of them, about the same day again: what a
@@ -222,13 +222,13 @@ def main() -> None:
         print(f"start to healthy {server.ready_s:.2f} s\n")
         quiet = {days: measure(server, days, repeats=args.repeats) for days in (1, DAYS)}
         print(f"peak memory of the server while asked: {server.memory_mb(peak=True):.0f} MB\n")
-        loaded = _under_load(server, args.repeats) if args.under_load else {}
+        beside = _under_load(server, args.repeats) if args.under_load else None
         server.stop()
         hands = {days: by_hand(path, days, 1, args.repeats) for days in (1, DAYS)}
     _print_latencies(quiet, hands)
     _print_growth(small, large)
-    if loaded:
-        _print_loaded(quiet[DAYS], loaded)
+    if beside is not None:
+        _print_beside(beside)
 
 
 def _print_latencies(quiet: dict[int, Timings], hands: dict[int, Timings]) -> None:
@@ -251,33 +251,76 @@ def _print_growth(small: Timings, large: Timings) -> None:
         print(f"| {name} | {before * 1e3:.0f} | {after * 1e3:.0f} | {after / before:.1f} |")
 
 
-def _print_loaded(quiet: Timings, loaded: Timings) -> None:
-    print("\n| endpoint, p95 ms for 30 days | quiet | under load | ratio |\n|---|---|---|---|")
-    for name in loaded:
-        before, after = _p95(quiet[name]), _p95(loaded[name])
-        print(f"| {name} | {before * 1e3:.0f} | {after * 1e3:.0f} | {after / before:.1f} |")
+def _print_beside(beside: "Beside") -> None:
+    print(
+        f"\n| endpoint, p95 ms for 30 days | quiet | one question in {EACH_S:.0f} s beside ingest | ratio "
+        "| asked all the time | ratio |\n|---|---|---|---|---|---|"
+    )
+    for name, seconds in beside.quiet.items():
+        quiet, now_and_then, always = (_p95(each) for each in (seconds, beside.now_and_then[name], beside.always[name]))
+        print(
+            f"| {name} | {quiet * 1e3:.0f} | {now_and_then * 1e3:.0f} | {now_and_then / quiet:.1f} "
+            f"| {always * 1e3:.0f} | {always / quiet:.1f} |"
+        )
 
 
 ALONE_S = 15.0
 """Seconds of ingest that nobody asks beside."""
+EACH_S = 1.0
+"""Seconds from one question to the next of a client that asks now and then, as a page of charts does."""
 
 
-def _under_load(server: Server, repeats: int) -> Timings:
-    """One load, whose requests are made while they are sent, before and while questions are asked."""
+class Beside(NamedTuple):
+    """Seconds of every endpoint, quiet and beside ingest: asked now and then, and without a pause."""
+
+    quiet: Timings
+    now_and_then: Timings
+    always: Timings
+
+
+def _under_load(server: Server, repeats: int) -> Beside:
+    """One load, whose requests are made while they are sent: before questions, beside some now and then, beside one after the
+    other. What they take in a quiet minute is measured afterwards, in the store as it has become."""
     enough = PROCESSES.Event()
     thread = threading.Thread(target=run, args=(server, "grpc", 512, 10**9, 8, 1_000_000, END + DAY), kwargs={"enough": enough})
     thread.start()
     time.sleep(3)  # the generator starts
-    before, started = server.committed_spans(), time.perf_counter()
-    time.sleep(ALONE_S)
-    between, asking = server.committed_spans(), time.perf_counter()
-    loaded = measure(server, DAYS, repeats=repeats)
-    after, ended = server.committed_spans(), time.perf_counter()
+    rates: list[float] = []
+
+    def ingest_beside(ask: Callable[[], Timings]) -> Timings:
+        before, started = server.committed_spans(), time.perf_counter()
+        timings = ask()
+        rates.append((server.committed_spans() - before) / (time.perf_counter() - started))
+        return timings
+
+    def nobody_asks() -> Timings:
+        time.sleep(ALONE_S)
+        return {}
+
+    ingest_beside(nobody_asks)
+    now_and_then = ingest_beside(lambda: _asked_now_and_then(server, repeats))
+    always = ingest_beside(lambda: measure(server, DAYS, repeats=repeats))
+    ingest_beside(nobody_asks)
     enough.set()
     thread.join()
-    free, asked = (between - before) / (asking - started), (after - between) / (ended - asking)
-    print(f"ingest alone {free:,.0f} spans/s, while asked all the time {asked:,.0f} ({asked / free - 1:+.0%})\n")
-    return loaded
+    alone = (rates[0] + rates[3]) / 2
+    print(
+        f"ingest alone {rates[0]:,.0f} and {rates[3]:,.0f} spans/s, with one question in {EACH_S:.0f} s {rates[1]:,.0f} "
+        f"({rates[1] / alone - 1:+.0%}), asked all the time {rates[2]:,.0f} ({rates[2] / alone - 1:+.0%})\n"
+    )
+    return Beside(measure(server, DAYS, repeats=repeats), now_and_then, always)
+
+
+def _asked_now_and_then(server: Server, repeats: int) -> Timings:
+    """Seconds of every endpoint about 30 days, one after the other, one in so many seconds."""
+    asked = {name: question.ask for name, question in QUESTIONS.items() if DAYS in question.days}
+    timings: Timings = {name: [] for name in asked}
+    for _ in range(repeats):
+        for name, ask in asked.items():
+            due = time.perf_counter() + EACH_S
+            timings[name] += _timed(lambda ask=ask: ask(server, START, END), 1)  # type: ignore[misc]
+            time.sleep(max(0.0, due - time.perf_counter()))
+    return timings
 
 
 if __name__ == "__main__":
