@@ -20,6 +20,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from multiprocessing.synchronize import Event
 from pathlib import Path
+from typing import NamedTuple
 
 import grpc
 import grpc.aio
@@ -44,6 +45,13 @@ IN_FLIGHT = 4
 CLIENT_SPANS = 8_000
 """Spans of the one-span run whose generator is grpc's Python client, which takes most of a core."""
 FLOOR = "floor: grpc's asyncio server alone"
+
+
+class Light(NamedTuple):
+    """Says to a running load when to send, and when it is over. Its events are those of :data:`PROCESSES`."""
+
+    go: Event
+    enough: Event
 
 
 @dataclass
@@ -123,10 +131,11 @@ def generate(
     step_ns: int,
     start_ns: int,
     result: "multiprocessing.Queue[Load]",
-    enough: Event | None = None,
+    light: "Light | None" = None,
 ) -> None:
     """Sends ``total`` spans over some connections, so many requests at a time over each (one, but for gRPC); puts a
-    :class:`Load` into the queue. Runs in its own process, until all is sent or ``enough`` is set (not with "frames")."""
+    :class:`Load` into the queue. Runs in its own process, until all is sent or the light, at which "frames" does not look, says
+    that it is enough."""
     load = Load()
     lock = threading.Lock()
     requests = iter(range(0, total, spans_a_request))
@@ -144,7 +153,9 @@ def generate(
         while True:
             with lock:
                 at = next(requests, None)
-            if at is None or (enough is not None and enough.is_set()):
+            if light is not None:
+                light.go.wait()
+            if at is None or (light is not None and light.enough.is_set()):
                 break
             body = prepared[at] if prepared else template.fill(start_ns + at * step_ns, step_ns, min(4, spans_a_request))
             sent = time.perf_counter()
@@ -180,15 +191,15 @@ def run(
     step_ns: int = 1_000_000,
     start_ns: int = START,
     in_flight: int = 1,
-    enough: Event | None = None,
+    light: "Light | None" = None,
 ) -> tuple[Load, float]:
-    """One load against a server, until all is sent or ``enough`` (of :data:`PROCESSES`) is set; returns it with the server's
-    processor seconds."""
+    """One load against a server, until all is sent or the light says that it is enough; returns it with the server's processor
+    seconds."""
     result: multiprocessing.Queue[Load] = PROCESSES.Queue()
     port = server.grpc_port if kind in ("grpc", "frames") else server.http_port
     before = server.cpu_s()
     process = PROCESSES.Process(
-        target=generate, args=(kind, port, spans_a_request, total, connections, in_flight, step_ns, start_ns, result, enough)
+        target=generate, args=(kind, port, spans_a_request, total, connections, in_flight, step_ns, start_ns, result, light)
     )
     process.start()
     load = result.get(timeout=3600)

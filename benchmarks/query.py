@@ -21,7 +21,7 @@ from typing import Any, NamedTuple, Protocol
 
 import duckdb
 
-from benchmarks.ingest import PROCESSES, START, run
+from benchmarks.ingest import PROCESSES, START, Light, run
 from benchmarks.load import SECOND
 from benchmarks.server import Server, machine
 
@@ -264,14 +264,17 @@ def _print_beside(beside: "Beside") -> None:
         )
 
 
-ALONE_S = 15.0
-"""Seconds of ingest that nobody asks beside."""
+ALONE_S = 5.0
+"""Seconds of ingest in each turn that nobody asks beside."""
 EACH_S = 1.0
 """Seconds from one question to the next of a client that asks now and then, as a page of charts does."""
+CALM_S = 1.0
+"""After this long without ingest everything is in the database."""
 
 
 class Beside(NamedTuple):
-    """Seconds of every endpoint, quiet and beside ingest: asked now and then, and without a pause."""
+    """Seconds of every endpoint, quiet and beside ingest: asked now and then, and without a pause. By turns, as the speed of a
+    shared host changes within minutes."""
 
     quiet: Timings
     now_and_then: Timings
@@ -279,48 +282,43 @@ class Beside(NamedTuple):
 
 
 def _under_load(server: Server, repeats: int) -> Beside:
-    """One load, whose requests are made while they are sent: before questions, beside some now and then, beside one after the
-    other. What they take in a quiet minute is measured afterwards, in the store as it has become."""
-    enough = PROCESSES.Event()
-    thread = threading.Thread(target=run, args=(server, "grpc", 512, 10**9, 8, 1_000_000, END + DAY), kwargs={"enough": enough})
+    """One load, whose requests are made while they are sent, and which stops in each turn for the quiet figures."""
+    light = Light(PROCESSES.Event(), PROCESSES.Event())
+    thread = threading.Thread(target=run, args=(server, "grpc", 512, 10**9, 8, 1_000_000, END + DAY), kwargs={"light": light})
     thread.start()
-    time.sleep(3)  # the generator starts
-    rates: list[float] = []
+    asks = {name: question.ask for name, question in QUESTIONS.items() if DAYS in question.days}
+    beside = Beside(*({name: [] for name in asks} for _ in Beside._fields))
+    spans, seconds = [0.0, 0.0, 0.0], [0.0, 0.0, 0.0]  # nobody asks, now and then, always
 
-    def ingest_beside(ask: Callable[[], Timings]) -> Timings:
-        before, started = server.committed_spans(), time.perf_counter()
-        timings = ask()
-        rates.append((server.committed_spans() - before) / (time.perf_counter() - started))
-        return timings
-
-    def nobody_asks() -> Timings:
-        time.sleep(ALONE_S)
-        return {}
-
-    ingest_beside(nobody_asks)
-    now_and_then = ingest_beside(lambda: _asked_now_and_then(server, repeats))
-    always = ingest_beside(lambda: measure(server, DAYS, repeats=repeats))
-    ingest_beside(nobody_asks)
-    enough.set()
-    thread.join()
-    alone = (rates[0] + rates[3]) / 2
-    print(
-        f"ingest alone {rates[0]:,.0f} and {rates[3]:,.0f} spans/s, with one question in {EACH_S:.0f} s {rates[1]:,.0f} "
-        f"({rates[1] / alone - 1:+.0%}), asked all the time {rates[2]:,.0f} ({rates[2] / alone - 1:+.0%})\n"
-    )
-    return Beside(measure(server, DAYS, repeats=repeats), now_and_then, always)
-
-
-def _asked_now_and_then(server: Server, repeats: int) -> Timings:
-    """Seconds of every endpoint about 30 days, one after the other, one in so many seconds."""
-    asked = {name: question.ask for name, question in QUESTIONS.items() if DAYS in question.days}
-    timings: Timings = {name: [] for name in asked}
-    for _ in range(repeats):
-        for name, ask in asked.items():
-            due = time.perf_counter() + EACH_S
-            timings[name] += _timed(lambda ask=ask: ask(server, START, END), 1)  # type: ignore[misc]
+    def ask_all(into: Timings, each_s: float = 0.0) -> None:
+        for name, ask in asks.items():
+            due = time.perf_counter() + each_s
+            into[name] += _timed(lambda ask=ask: ask(server, START, END), 1)  # type: ignore[misc]
             time.sleep(max(0.0, due - time.perf_counter()))
-    return timings
+
+    for turn in range(repeats + 1):
+        light.go.set()
+        if not turn:
+            time.sleep(3)  # the generator starts
+        for place, ask in enumerate(
+            (lambda: time.sleep(ALONE_S), lambda: ask_all(beside.now_and_then, EACH_S), lambda: ask_all(beside.always))
+        ):
+            before, started = server.committed_spans(), time.perf_counter()
+            ask()
+            spans[place] += server.committed_spans() - before
+            seconds[place] += time.perf_counter() - started
+        light.go.clear()
+        time.sleep(CALM_S)
+        ask_all(beside.quiet)
+    light.enough.set()
+    light.go.set()
+    thread.join()
+    alone, now_and_then, always = (spans[place] / seconds[place] for place in range(3))
+    print(
+        f"ingest alone {alone:,.0f} spans/s, with one question in {EACH_S:.0f} s {now_and_then:,.0f} "
+        f"({now_and_then / alone - 1:+.0%}), asked all the time {always:,.0f} ({always / alone - 1:+.0%})\n"
+    )
+    return beside
 
 
 if __name__ == "__main__":

@@ -37,7 +37,8 @@ class Collector:
         self.pricer = Pricer.from_settings(settings)
         self.engine = open_engine(settings.database_url, settings)
         self.precedence = Precedence(share=0.0) if self.engine.capabilities.shared else Precedence()
-        """A database server computes elsewhere."""
+        """For a store in this process: a database server computes elsewhere."""
+        self.engine.give_way = self.precedence.give_way
         self.door = Door(self.engine, settings)
         self.writer = Writer(
             self.engine,
@@ -46,7 +47,6 @@ class Collector:
             max_bytes=settings.commit_max_bytes,
             margin_ns=settings.related_margin_s * _NS,
             interval_s=settings.commit_interval_ms / 1000,
-            give_way=self.precedence.give_way,
             on_commit=lambda seconds, spans: self.commit_latency.observe(seconds),
         )
         self.repricing = Repricing(self.engine, self.pricer, settings)

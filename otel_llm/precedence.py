@@ -59,8 +59,8 @@ class Precedence:
                     self._changed.notify_all()
 
     def give_way(self) -> None:
-        """Waits while a question has precedence. Called by a thread of ingest between two steps, with no lock that a question
-        may need."""
+        """Waits while a question has precedence. Called by a thread of ingest between two steps, with no lock that most
+        questions need."""
         if self.left_s > 0:
             with self._changed:
                 while (left_s := self.left_s) > 0:

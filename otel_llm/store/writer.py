@@ -95,19 +95,16 @@ class Writer:
         margin_ns: int,
         max_bytes: int | None = None,
         interval_s: float = 0.0,
-        give_way: Callable[[], None] = lambda: None,
         on_commit: Callable[[float, int], None] | None = None,
     ) -> None:
-        """``give_way`` is called before each commit, and may wait a while; ``on_commit`` is told seconds and spans of each;
-        ``reprice`` recomputes the cost of rows whose tokens were taken over; ``margin_ns`` is how far from a batch its
-        relatives are looked for."""
+        """``on_commit`` is told seconds and spans of each commit; ``reprice`` recomputes the cost of rows whose tokens
+        were taken over; ``margin_ns`` is how far from a batch its relatives are looked for."""
         self._engine = engine
         self._reprice = reprice
         self._max_spans = max_spans
         self._max_bytes = math.inf if max_bytes is None else max_bytes
         self._margin_ns = margin_ns
         self._interval_s = interval_s
-        self._give_way = give_way
         self._on_commit = on_commit
         self._waiting: deque[Work] = deque()
         self._wake = threading.Condition()
@@ -167,7 +164,7 @@ class Writer:
         """The works of the next commit; none when the writer stops."""
         if not self._awaited_work():
             return []
-        self._give_way()
+        self._engine.give_way()
         with self._wake:
             works = [self._waiting.popleft()]
             spans, size_bytes = works[0].spans, works[0].size_bytes

@@ -213,6 +213,9 @@ class Engine(ABC):
 
     capabilities: Capabilities = Capabilities()
     functions: Functions
+    give_way: Callable[[], None] = staticmethod(lambda: None)
+    """Called between the steps of a commit that take the interpreter long, where readers can go on: it may wait a while for
+    some that have come."""
     sql: sa.Engine
     """Reads, and writes of the small tables (keys, projects, audit)."""
 

@@ -458,6 +458,7 @@ class DuckDBEngine(Engine):
         database that works: whoever needs one opens it."""
         if self._askers or self._broken or self.journal.pending_spans < self._group_spans:
             return False
+        self.give_way()
         with self._changing():
             if self.journal.pending_spans >= self._group_spans:
                 self._settle(self._group_spans)
@@ -572,6 +573,7 @@ class DuckDBEngine(Engine):
             session = _DuckDBSession(self, transaction)
             yield session
             if session.draft is not None:
+                self.give_way()
                 self._append(session.draft)
             transaction.close()
             try:
@@ -964,6 +966,7 @@ class _DuckDBSession(WriteSession):
         if self._begun is None and self.draft is None:
             if change.is_empty:
                 return LeftOut()
+            self._engine.give_way()
             self.draft = self._engine._journal.draft(change)
             if self.draft is not None:
                 return LeftOut()
