@@ -37,7 +37,7 @@ from otel_llm.conventions.routes import (
     resource_candidates,
 )
 from otel_llm.conventions.slots import BLANK, SLOT
-from otel_llm.conventions.stencil import MANY, Family, Memory, Shape
+from otel_llm.conventions.stencil import MANY, Family, Memory, Scope, Shape
 from otel_llm.conventions.values import NUL, BadValueError, clean, scrub_attributes
 from otel_llm.conventions.wire import PAIRS, ScopeSpans, WireSpan, read_pair, read_status, trace_request
 from otel_llm.otlp.damage import Damage
@@ -271,13 +271,19 @@ class Walk:
         columns = dict(zip(names, map(list, zip(*map(itemgetter(*live), rows), strict=True)), strict=True))
         return SpanBatch.of_columns(columns, len(rows))
 
-    def scope(self, encoded: bytes) -> InstrumentationScope:
-        """An instrumentation scope; an empty one when its bytes are none."""
+    def scope(self, encoded: bytes, family: Family | None) -> Scope:
+        """An instrumentation scope; an empty one when its bytes are none. ``family`` is what is remembered of its spans."""
+        if family is not None and family.scope is not None:
+            return family.scope
         try:
-            return InstrumentationScope.FromString(encoded)
+            read = InstrumentationScope.FromString(encoded)
         except DecodeError:
             self._drop("scope: undecodable")
-            return InstrumentationScope()
+            return Scope("", "")
+        scope = Scope.of(read.name, read.version)
+        if family is not None:
+            family.scope = scope
+        return scope
 
     def resource(self, encoded_resource: bytes) -> Base:
         """The row that spans of a resource start from."""
@@ -339,35 +345,30 @@ class Walk:
                 others = self.alike(again, scope_of(again)[1], patterns) if again != encoded else None
             if others is None:
                 others = Others(len(parsed.spans), range(len(parsed.spans)), parsed.spans)
-        scope = self.scope(encoded_scope)
+        scope = self.scope(encoded_scope, family)
         if others.spans:
-            self._read(others, base, scope.name, scope.version, dialect, family)
+            self._read(others, base, scope, dialect, family)
         self.received += others.received
 
     def spans(
         self, spans: Sequence[Any], base: Base, scope_name: str, scope_version: str, dialect: Dialect | None = None
     ) -> None:
         """Reads the spans (each a WireSpan) of one scope; ``dialect`` is given where the scope does not decide it."""
-        self._read(Others(len(spans), range(len(spans)), spans), base, scope_name, scope_version, dialect, None)
+        self._read(Others(len(spans), range(len(spans)), spans), base, Scope.of(scope_name, scope_version), dialect, None)
         self.received += len(spans)
 
-    def _read(
-        self, others: "Others", base: Base, scope_name: str, scope_version: str, dialect: Dialect | None, family: Family | None
-    ) -> None:
+    def _read(self, others: "Others", base: Base, scope: Scope, dialect: Dialect | None, family: Family | None) -> None:
         """Reads spans one by one; ``family`` is given where spans like these may have been read before."""
-        scope = clean(scope_name)[: values.TEXT_CAP]
-        start = base.row[:]
-        start[_SCOPE] = scope or None
-        start[_SCOPE_VERSION] = clean(scope_version)[: values.TEXT_CAP] or None
-        plans = plans_of(dialect or dialect_of_scope(scope))
+        plans = plans_of(dialect or dialect_of_scope(scope.name))
         first = self.received
         for place, span in zip(others.places, others.spans, strict=True):
             attributes = list(span.attributes)
             if family is not None and self._fill(span, attributes, family):
                 self._places.append(first + place)
                 continue
-            row = start[:]
-            if self._span(span, attributes, row, base.ranks, scope, plans, family):
+            row = base.row[:]
+            row[_SCOPE], row[_SCOPE_VERSION] = scope.name or None, scope.version or None
+            if self._span(span, attributes, row, base.ranks, scope.name, plans, family):
                 self._rows.append(row)
                 self._places.append(first + place)
                 self._live |= _ALL_LIVE

@@ -509,16 +509,30 @@ def _picker(places: Iterable[int]) -> Callable[[Any], Any]:
     return lambda items: tuple(items[place] for place in listed)
 
 
+class Scope(NamedTuple):
+    """An instrumentation scope, as it is stored."""
+
+    name: str
+    version: str
+
+    @classmethod
+    def of(cls, name: str, version: str) -> "Scope":
+        """The scope of these texts."""
+        return cls(values.clean(name)[: values.TEXT_CAP], values.clean(version)[: values.TEXT_CAP])
+
+
 class Family:
     """The shapes of one resource and scope, by number of attributes."""
 
-    __slots__ = ("_by_keys", "_memory", "_ranks", "by_width")
+    __slots__ = ("_by_keys", "_memory", "_ranks", "by_width", "scope")
 
     def __init__(self, ranks: Mapping[int, int], memory: "Memory") -> None:
         self._ranks = ranks
         self._memory = memory
         self._by_keys: dict[tuple[str, ...], Shape] = {}
         self.by_width: dict[int, list[Shape]] = {}
+        self.scope: Scope | None = None
+        """None until it was read."""
 
     def patterns(self) -> list[tuple[Shape, Pattern]]:
         """The shapes that have a pattern, with it."""
