@@ -471,7 +471,7 @@ class DuckDBEngine(Engine):
         if not journal.pending and not journal.failed:
             return
         due = journal.due(spans)
-        with duckdb_probing.statement(), self._transaction() as tables:
+        with self._transaction() as tables:
             tables.write(due.change)
             journal.mark(tables.connection, due)
         journal.settled(due)
@@ -481,15 +481,16 @@ class DuckDBEngine(Engine):
         """A transaction of whoever may change the database."""
         writer = self._writer
         assert writer is not None  # noqa: S101 set in _open()
-        writer.execute("BEGIN")
-        try:
-            yield _Tables(writer, self._inlets)
-            writer.execute("COMMIT")
-        except BaseException:
-            with suppress(duckdb.Error):  # the failed statement may have ended the transaction itself
-                writer.execute("ROLLBACK")
-            self._inlets = self._inlets_of(writer)  # what was registered in the transaction went with it
-            raise
+        with duckdb_probing.statement():
+            writer.execute("BEGIN")
+            try:
+                yield _Tables(writer, self._inlets)
+                writer.execute("COMMIT")
+            except BaseException:
+                with suppress(duckdb.Error):  # the failed statement may have ended the transaction itself
+                    writer.execute("ROLLBACK")
+                self._inlets = self._inlets_of(writer)  # what was registered in the transaction went with it
+                raise
 
     def interrupt(self, connection: sa.Connection) -> None:
         raw = self._raw.get(connection.connection.driver_connection)
@@ -566,7 +567,7 @@ class DuckDBEngine(Engine):
 
     @contextmanager
     def write(self, traces: Collection[TraceKey], responses: Collection[ResponseKey] = ()) -> Iterator[WriteSession]:
-        with self._turn(), duckdb_probing.statement(), ExitStack() as transaction:
+        with self._turn(), ExitStack() as transaction:
             if self._journal.failed:
                 with self._changing():
                     self._settle()
