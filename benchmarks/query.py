@@ -266,7 +266,7 @@ def _print_beside(beside: "Beside") -> None:
 
 ALONE_S = 5.0
 """Seconds of ingest in each turn that nobody asks beside."""
-EACH_S = 1.0
+EACH_S = 2.0
 """Seconds from one question to the next of a client that asks now and then, as a page of charts does."""
 CALM_S = 1.0
 """After this long without ingest everything is in the database."""

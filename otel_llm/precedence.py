@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-FIRST_S = 0.2
+FIRST_S = 0.3
 """How long ingest waits for one question."""
 SHARE = 0.2
 """The part of all time that ingest waits at most."""
