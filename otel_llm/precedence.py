@@ -2,7 +2,7 @@
 
 A question of some ten milliseconds takes the interpreter a hundred times, and beside ingest at full speed it waits each time
 behind threads that extract and write. So these look between two steps whether a question has come, and wait until it is
-answered: for its first fifth of a second, and for a fifth of all time at most. A longer question goes on beside them, and a
+answered: for its first 0.3 s, and for a fifth of all time at most. A longer question goes on beside them, and a
 client that asks without a pause does not stop ingest.
 """
 
