@@ -20,6 +20,8 @@ _WORDS = 1 << 21  # 16 MiB a filter
 FILTER_KEYS = _WORDS * 2
 """Keys that a filter holds when it is full."""
 _AT_ONCE = 1024  # keys; the words of so many stay in a processor's cache between their reading and their writing
+_FEW = 24
+"""Keys that are looked up one by one: to begin with all at once costs as much as some 25 of them."""
 _FOUR_BITS, _FIVE_BITS = (bytes(value & mask for value in range(256)) for mask in (15, 31))
 
 
@@ -63,6 +65,10 @@ class Hashed(NamedTuple, Generic[Id]):
         mixed = int.from_bytes(each, "little") ^ int.from_bytes(salt, "little")
         return cls(project, ids, mixed.to_bytes(len(each), "little"))
 
+    def numbers(self) -> tuple[int, ...]:
+        """The hashes as numbers, the first byte the lowest."""
+        return struct.unpack(f"<{len(self.ids)}Q", self.hashes)
+
     def marks(self, word: int) -> _Marks:
         """What the keys set in their first word, 0, or the second one, 1."""
         own, middle, high, few, many = (self.hashes[at::8] for at in (word, 2, 3, 4 + word, 6 + word))
@@ -77,6 +83,16 @@ def _numbers(code: str, *columns: bytes) -> memoryview:
     for at, column in enumerate(columns):
         text[at if sys.byteorder == "little" else size - 1 - at :: size] = column
     return memoryview(text).cast(code)  # type: ignore[call-overload, no-any-return] # it is told of literals only
+
+
+def _holds(words: "array[int]", number: int) -> bool:
+    """True when the words hold what the key of a hash sets in them, as :meth:`Hashed.marks` says."""
+    near = number >> 8 & 0xFF00 | number >> 8 & 0x1F0000
+    pattern = _PATTERNS[number >> 48 & 0xFF | number >> 24 & 0xF00]
+    if words[near | number & 0xFF] & pattern != pattern:
+        return False
+    pattern = _PATTERNS[number >> 56 | number >> 32 & 0xF00]
+    return words[near | number >> 8 & 0xFF] & pattern == pattern
 
 
 class KeyFilter:
@@ -105,6 +121,9 @@ class KeyFilter:
 
     def among(self, hashed: Hashed[Id]) -> list[Id]:
         """The ids whose keys may be known."""
+        if len(hashed.ids) <= _FEW:
+            words = self._words
+            return [each for each, number in zip(hashed.ids, hashed.numbers(), strict=True) if _holds(words, number)]
         found = self._partly(hashed, 0)
         return self._partly(Hashed.of(hashed.project, found), 1) if found else found
 

@@ -34,3 +34,16 @@ def test_strange_keys_and_those_of_other_projects_are_told_apart() -> None:
     assert [each for each in found if each in ours] == known
     assert len(found) - len(known) < 5
     assert len(keys.among(Hashed.of("b", known))) < 5
+
+
+def test_keys_asked_for_a_few_at_a_time_are_told_apart_as_many_at_once_are() -> None:
+    drawn = random.Random(1)
+    known, strange = ([drawn.randbytes(16) for _ in range(20_000)] for _ in range(2))
+    keys = KeyFilter()
+    keys.add("a", known, 1)
+    asked = [each for pair in zip(known, strange, strict=True) for each in pair]
+    at_once = keys.among(Hashed.of("a", asked))
+    parted = [asked[first : first + 7] for first in range(0, len(asked), 7)]
+    assert [each for part in parted for each in keys.among(Hashed.of("a", part))] == at_once
+    assert set(known) <= set(at_once)
+    assert len(at_once) < len(asked)
