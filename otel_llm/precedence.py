@@ -27,9 +27,10 @@ class Precedence:
         self._share = share
         self._clock = clock
         self._changed = threading.Condition()
-        self._questions = 0
+        self._asked: list[float] = []
+        """Until when ingest waits for each question that is not answered."""
         self._until = 0.0
-        """Until when ingest waits; in the past while nothing is asked."""
+        """The last of these; in the past while nothing is asked."""
         self._saved_s = SAVED_S if share else 0.0
         self._counted = clock()
         """Until when is counted what was used, and what has come."""
@@ -45,18 +46,17 @@ class Precedence:
     def question(self) -> Iterator[None]:
         """While a question is answered."""
         with self._changed:
-            now = self._count()
-            self._questions += 1
-            self._until = max(self._until, now + min(FIRST_S, self._saved_s))
+            until = self._count() + min(FIRST_S, self._saved_s)
+            self._asked.append(until)
+            self._until = max(self._asked)
         try:
             yield
         finally:
             with self._changed:
                 self._count()
-                self._questions -= 1
-                if not self._questions:
-                    self._until = self._counted
-                    self._changed.notify_all()
+                self._asked.remove(until)
+                self._until = max(self._asked, default=0.0)
+                self._changed.notify_all()
 
     def give_way(self) -> None:
         """Waits while a question has precedence. Called by a thread of ingest between two steps, with no lock that most
