@@ -100,6 +100,13 @@ def test_a_half_settled_entry_is_seen_once(engine: DuckDBEngine) -> None:
     assert counted(engine) == GROUP + 510
 
 
+def test_the_settler_leaves_what_is_pending_to_who_comes_to_settle_everything_while_it_gives_way(engine: DuckDBEngine) -> None:
+    commit(engine, *many(1, GROUP))
+    engine.give_way = lambda: engine._askers.add(0)  # type: ignore[method-assign]
+    assert not engine._settle_group()
+    assert pending(engine) == GROUP
+
+
 def test_what_is_settled_after_the_look_at_the_journal_is_not_seen_twice(
     engine: DuckDBEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:

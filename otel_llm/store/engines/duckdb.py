@@ -456,9 +456,9 @@ class DuckDBEngine(Engine):
     def _settle_group(self) -> bool:
         """Settles a row group; False when less is pending, when somebody waits to settle everything, or when there is no
         database that works: whoever needs one opens it."""
+        self.give_way()
         if self._askers or self._broken or self.journal.pending_spans < self._group_spans:
             return False
-        self.give_way()
         with self._changing():
             if self.journal.pending_spans >= self._group_spans:
                 self._settle(self._group_spans)
