@@ -13,6 +13,9 @@ READ_TIMEOUT_S = 60.0
 """For a whole message; stock clients give up after 10 s."""
 LAST_ANSWERS_S = 0.5
 """For answers that are on their way when the server closes."""
+MAX_CALLS = 1_000
+"""Of a connection, at a time; further ones wait at their client. One that waits for its commit takes 20 kB, of which the ingest
+budget counts its message only."""
 HEALTH_SERVICES = ("", *(signal.service for signal in SIGNALS.values()))
 
 
@@ -35,6 +38,9 @@ def options(max_message_bytes: int) -> list[tuple[str, int]]:
     """Arguments of gRPC's core."""
     return [
         ("grpc.max_receive_message_length", max_message_bytes),
+        ("grpc.max_concurrent_streams", MAX_CALLS),
+        # It counts calls that were answered a moment ago, so that clients at the limit are refused though they keep it.
+        ("grpc.http.overload_protection", 0),
         # Messages are taken as they come, still compressed: gRPC's own decompression makes the whole message before it looks
         # at the size limit.
         ("grpc.per_message_decompression", 0),

@@ -237,6 +237,20 @@ def test_64_requests_wait_for_a_commit_together_and_hold_their_bytes(running, ch
     assert running.backend.budget.used == 0
 
 
+def test_calls_beyond_the_limit_of_a_connection_wait_at_their_client(transport, monkeypatch):
+    monkeypatch.setattr(grpc_wire, "MAX_CALLS", 4)
+    with Running(transport) as running, grpc.insecure_channel(running.target) as channel:
+        running.pipeline.gate = threading.Event()
+        body = traces().SerializeToString()
+        calls = [channel.unary_unary(EXPORT).future(body, timeout=20) for _ in range(200)]
+        for _ in range(4):
+            assert running.pipeline.waiting.acquire(timeout=10)
+        assert not running.pipeline.waiting.acquire(timeout=0.2)
+        assert running.backend.budget.used == 4 * len(body)
+        running.pipeline.gate.set()
+        assert [call.result() for call in calls] == [b""] * len(calls)
+
+
 def test_bytes_of_a_client_that_gave_up_are_given_back(running, channel):
     running.pipeline.gate = threading.Event()
     call = channel.unary_unary(f"/{SIGNALS['traces'].service}/Export")
