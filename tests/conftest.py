@@ -3,6 +3,7 @@
 import gc
 import os
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -34,26 +35,26 @@ __all__ = [
 ]
 
 LONGEST = (
+    "tests/dashboard/test_pages.py",
     "tests/durability/test_crash.py",
     "tests/store/test_duckdb_journal.py",
     "tests/cli/test_serve.py",
     "tests/corpus_e2e/test_corpus_e2e.py",
     "tests/interop/test_published_clients.py",
-    "tests/dashboard/test_pages.py",
     "tests/store/test_copying.py",
     "tests/query_api/test_oracle.py",
     "tests/store/test_processes.py",
     "tests/store/test_resolution.py",
     "tests/store/test_endpoints.py",
     "tests/fuzz/test_whole_path.py",
-    "tests/dashboard/test_overview.py",
     "tests/conventions/test_stencils.py",
     "tests/sdk/test_first_token.py",
     "tests/sdk/test_delivery.py",
     "tests/e2e/test_openai_app.py",
     "tests/examples/test_apps.py",
 )
-"""Files that take longest, most of it waiting: none of them may be the one that is begun when all others are done."""
+"""Files that take longest, most of it waiting: none of them may be the one that is begun when all others are done. The first
+stands for its folder (``tests.scheduling``)."""
 
 # Machines are shared: a time limit for one example says more about the neighbours than about the code.
 settings.register_profile("shared", deadline=None)
@@ -72,6 +73,16 @@ def pytest_xdist_auto_num_workers() -> int:
     than four, as each has servers of its own."""
     cores = os.cpu_count() or 1
     return min(2 * cores, max(4, cores // 2))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Files go to processes as ``--dist loadfile`` says, but for folders that share."""
+    if config.getoption("dist") != "loadfile":
+        return None
+    from tests.scheduling import LoadFolderOrFile
+
+    return LoadFolderOrFile(config, log)
 
 
 def pytest_configure() -> None:

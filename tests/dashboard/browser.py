@@ -21,6 +21,7 @@ WAIT_S = 20.0
 FLAGS = (
     *("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--hide-scrollbars"),
     *("--disable-background-networking", "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage"),
+    *("--disable-site-isolation-trials", "--process-per-site"),  # one process draws all pages, and stays when another is opened
 )
 
 
@@ -36,7 +37,7 @@ _RUN_AXE = """
 const done = arguments[arguments.length - 1];
 const grave = (finding) => ["serious", "critical"].includes(finding.impact);
 const told = (node) => node.target.join(" ") + " " + (node.any[0]?.message ?? node.all[0]?.message ?? "");
-axe.run({resultTypes: ["violations"]}).then((result) => done(
+axe.run({resultTypes: ["violations"], preload: false, ...arguments[0]}).then((result) => done(
   result.violations.filter(grave).map((one) => one.id + ": " + one.nodes.slice(0, 4).map(told).join(" | "))));
 """
 
@@ -229,17 +230,17 @@ class Browser:
         """What the console holds of errors since the last look: exceptions, failed loads, broken policies."""
         return [entry["message"] for entry in self.driver.get_log("browser") if entry["level"] == "SEVERE"]
 
-    def picture(self, name: str) -> Path:
-        """Keeps a picture of the window."""
-        ARTIFACTS.mkdir(parents=True, exist_ok=True)
-        file = ARTIFACTS / f"{name}.png"
-        self.driver.save_screenshot(str(file))
-        return file
+    def picture(self, name: str) -> None:
+        """Keeps a picture of the window where pictures are asked for (``OTEL_LLM_PICTURES=1``)."""
+        if os.environ.get("OTEL_LLM_PICTURES"):
+            ARTIFACTS.mkdir(parents=True, exist_ok=True)
+            self.driver.save_screenshot(str(ARTIFACTS / f"{name}.png"))
 
-    def axe(self) -> list[str]:
-        """Serious and critical findings of axe-core about the page."""
-        self.run(AXE.read_text())
-        found = self.driver.execute_async_script(_RUN_AXE)
+    def axe(self, *rules: str) -> list[str]:
+        """Serious and critical findings of axe-core about the page, by the rules named or by all that are on."""
+        if not self.run("return !!window.axe"):
+            self.run(AXE.read_text())
+        found = self.driver.execute_async_script(_RUN_AXE, {"runOnly": list(rules)} if rules else {})
         return list(found)
 
 

@@ -2,6 +2,7 @@
 
 import json
 import time
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -53,12 +54,20 @@ def spoiled(number: int, text: str) -> dict[str, Any]:
     )
 
 
-@pytest.fixture
-def spoiled_page(window: Browser, new_server: Any) -> Browser:
-    """A window on a server that was sent nothing else."""
-    server: DashboardServer = new_server()
+@pytest.fixture(scope="module")
+def spoiled_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DashboardServer]:
+    """A server that was sent nothing else."""
+    server = DashboardServer(tmp_path_factory.mktemp("spoiled"))
     server.store([spoiled(number, text) for number, text in enumerate(TEXTS)])
-    window.base = server.url
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def spoiled_page(window: Browser, spoiled_server: DashboardServer) -> Browser:
+    """A window on that server."""
+    window.base = spoiled_server.url
+    window.forget(spoiled_server.url)
     return window
 
 

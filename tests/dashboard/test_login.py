@@ -2,7 +2,7 @@
 
 import http.client
 import time
-from collections.abc import Callable
+from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
 from urllib.parse import urlencode
@@ -20,13 +20,14 @@ from tests.query_api.conftest import QueryServer
 Headers = dict[str, str]
 
 
-@pytest.fixture
-def guarded(new_server: Callable[[], DashboardServer]) -> DashboardServer:
-    """A server whose project ``red`` has calls."""
-    server = new_server()
+@pytest.fixture(scope="module")
+def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DashboardServer]:
+    """A server whose project ``red`` has calls. Each test has a key of its own."""
+    server = DashboardServer(tmp_path_factory.mktemp("guarded"))
     now = time.time_ns()
     server.store([row | {"project": "red"} for row in story(now, days=1, traces_a_day=30)])
-    return server
+    yield server
+    server.close()
 
 
 @pytest.fixture
