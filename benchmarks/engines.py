@@ -149,7 +149,7 @@ def fill_and_size(store: Store, name: str, spans: int) -> Filled:
         before = store.server_cpu_s()
         bulk, cpu_s = fill(server, name, spans)
         server_cpu_s = store.server_cpu_s() - before
-        small, _ = run(server, "grpc", 1, min(1_000, spans // 20), 8, 1_000_000, END + DAY)
+        small, _ = run(server, "frames", 1, min(2_000, spans // 20), 8, 1_000_000, END + DAY)
         memory = server.memory_mb(peak=True)
     finally:
         server.stop()

@@ -40,6 +40,8 @@ PREPARED_SPANS = 600_000
 
 PROCESSES = multiprocessing.get_context("spawn")
 """Where generators run."""
+CALM_S = 3.0
+"""Between two runs, for what the one before has left to be settled and brought to the disk."""
 IN_FLIGHT = 4
 """Requests at a time over a connection, where several are sent."""
 CLIENT_SPANS = 8_000
@@ -320,6 +322,7 @@ def main() -> None:
         }
         for name in wanted:
             kind, size, total = runs[name]
+            time.sleep(CALM_S)
             row(
                 f"{name}, {size} spans a request",
                 *run(server, kind, size, total, args.connections),
