@@ -34,8 +34,10 @@ class Precedence:
         self._saved_s = SAVED_S if share else 0.0
         self._counted = clock()
         """Until when is counted what was used, and what has come."""
+        self._waiting = 0
+        """Threads that wait."""
         self.given_s = 0.0
-        """Seconds that questions had precedence."""
+        """Seconds in which some thread waited."""
 
     @property
     def left_s(self) -> float:
@@ -62,14 +64,27 @@ class Precedence:
         """Waits while a question has precedence. Called by a thread of ingest between two steps, with no lock that most
         questions need."""
         if self.left_s > 0:
-            with self._changed:
+            with self._changed, self.waiting():
                 while (left_s := self.left_s) > 0:
                     self._changed.wait(left_s)
+
+    @contextmanager
+    def waiting(self) -> Iterator[None]:
+        """While a thread waits, which alone uses up the share."""
+        with self._changed:
+            self._count()
+            self._waiting += 1
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._count()
+                self._waiting -= 1
 
     def _count(self) -> float:
         """Takes what was used from what is saved, and adds what has come; returns the time."""
         now = self._clock()
-        used_s = max(0.0, min(now, self._until) - self._counted)
+        used_s = max(0.0, min(now, self._until) - self._counted) if self._waiting else 0.0
         self.given_s += used_s
         self._saved_s = min(SAVED_S, self._saved_s + self._share * (now - self._counted)) - used_s
         self._counted = now

@@ -199,7 +199,7 @@ class _Source(MetricSource):
         yield GaugeMetricFamily("otel_llm_waiting_spans", "Spans that wait for a commit", value=statistics.waiting_spans)
         yield CounterMetricFamily(
             "otel_llm_ingest_gave_way_seconds",
-            "Time in which ingest waited for a question that had come",
+            "Time in which threads of ingest waited for a question",
             value=collector.precedence.given_s,
         )
         yield _histogram("otel_llm_commit_duration_seconds", "Time of a commit", collector.commit_latency.snapshot())

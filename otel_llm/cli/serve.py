@@ -22,6 +22,7 @@ from otel_llm.config_sources import unknown_variables
 from otel_llm.errors import ConfigError
 from otel_llm.serving import BodyReader, HttpServer, Mount, OperatorServer, TlsFiles, WsgiBridge
 from otel_llm.serving.asgi import App
+from otel_llm.serving.server import bind
 
 if TYPE_CHECKING:
     from receiver.server import Receiver
@@ -49,6 +50,7 @@ def run(settings: Settings) -> None:
 
 
 def _serve(settings: Settings, stopping: threading.Event) -> None:
+    _check_addresses(settings)
     collector = Collector(settings)
     try:
         check_door(settings, has_keys=collector.door.has_keys)
@@ -67,6 +69,19 @@ def _serve(settings: Settings, stopping: threading.Event) -> None:
             servers.stop()
     finally:
         collector.stop()
+
+
+def _check_addresses(settings: Settings) -> None:
+    """Before a store is opened, or made: that it can be served at all. Raises ConfigError."""
+    TlsFiles.from_settings(settings)
+    ports = {"--api-port": settings.api_port} if settings.only != "receiver" else {}
+    if settings.only != "api":
+        ports |= {"--grpc-port": settings.grpc_port, "--otlp-http-port": settings.otlp_http_port}
+    for flag, port in ports.items():
+        try:
+            bind(settings.host, port).close()
+        except ConfigError as error:
+            raise ConfigError(f"{error}. Stop what listens there, or give another address with --host and {flag}") from None
 
 
 def _leave_pandas_out() -> None:

@@ -104,5 +104,7 @@ class ServerClient:
         except (ValueError, AttributeError):
             said = ""
         if status == 401:
+            if self._api_key:
+                return f"the server at {self.url} does not accept the key given by --api-key or OTEL_LLM_API_KEY"
             return f"the server at {self.url} asks for a key: give one with --api-key or OTEL_LLM_API_KEY"
         return f"the server at {self.url} answered {status}" + (f": {said}" if said else "")

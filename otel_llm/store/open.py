@@ -63,7 +63,7 @@ def open_engine(database_url: str, settings: Settings | None = None) -> Engine:
     if find_spec(known.driver) is None:
         raise ConfigError(
             f"{url.get_backend_name()}:// URLs need the package {known.driver.replace('_', '-')}: "
-            f"pip install 'otel-llm[{known.extra}]'"
+            f"pip install 'otel-llm[{known.extra}]' (in a clone: pip install -e '.[{known.extra}]')"
         )
     engine = known.make(url, settings or Settings())
     engine.open()

@@ -129,6 +129,8 @@ def test_a_folder_without_room_for_the_socket_costs_only_the_convenience(tmp_pat
         refused = server.cli("keys", "create", "--project", "other")
         assert refused.returncode != 0
         assert "asks for a key" in refused.stderr
+        refused = server.cli("keys", "list", OTEL_LLM_API_KEY="sk-otel-nobody")
+        assert "does not accept the key given by --api-key or OTEL_LLM_API_KEY" in refused.stderr
         assert any("too long" in line for line in server.log)
     finally:
         server.kill()

@@ -55,6 +55,14 @@ def test_sigterm_stops_it_with_zero_and_everything_acknowledged_is_there_after_a
         again.kill()
 
 
+def test_tls_files_that_cannot_be_used_are_named_and_no_store_is_made(tmp_path: Path) -> None:
+    files = ("--tls-cert-file", str(tmp_path / "a.pem"), "--tls-key-file", str(tmp_path / "b.pem"))
+    refused = otel_llm_process("serve", *PORTS, *files, folder=tmp_path)
+    assert refused.returncode == 2
+    assert "cannot use the TLS certificate" in refused.stderr
+    assert not list(tmp_path.iterdir())
+
+
 def test_pandas_is_not_imported_where_it_is_installed(server: ServerProcess) -> None:
     assert ask(server.otlp_url + "/v1/traces", method="POST", body=spans(300))[0] == 200
     assert calls_of(server) == 300
@@ -98,8 +106,10 @@ def test_a_taken_port_is_one_sentence_that_names_it(tmp_path: Path) -> None:
         for flag in ("--grpc-port", "--api-port"):
             result = otel_llm_process("serve", *PORTS, flag, port, folder=tmp_path)
             assert result.returncode != 0
-            assert port in result.stderr
+            assert f"cannot listen on 127.0.0.1 port {port}: Address already in use" in result.stderr
+            assert f"or give another address with --host and {flag}" in result.stderr
             assert "Traceback" not in result.stderr
+    assert not list(tmp_path.iterdir()), "no store is made"
 
 
 def test_an_address_that_others_reach_is_refused_without_a_key(tmp_path: Path) -> None:

@@ -91,11 +91,12 @@ def test_a_question_that_fails_holds_nobody_up() -> None:
     assert precedence.left_s <= 0
 
 
-@given(st.lists(st.tuples(st.sampled_from(["ask", "answer", "pass"]), st.floats(0, 3)), max_size=60))
+@given(st.lists(st.tuples(st.sampled_from(["ask", "answer", "wait", "go on"]), st.floats(0, 3)), max_size=60))
 def test_whatever_is_asked_ingest_waits_for_a_share_of_the_time(steps: list[tuple[str, float]]) -> None:
     clock = Clock()
     precedence, begun, waited = Precedence(clock=clock), clock.now, 0.0
     asked: list[tuple[float, AbstractContextManager[None]]] = []
+    waiting: list[AbstractContextManager[None]] = []
     for what, seconds in steps:
         if what == "ask":
             question = precedence.question()
@@ -103,9 +104,14 @@ def test_whatever_is_asked_ingest_waits_for_a_share_of_the_time(steps: list[tupl
             asked.append((clock.now, question))
         elif what == "answer" and asked:
             asked.pop(len(asked) // 2)[1].__exit__(None, None, None)
+        elif what == "wait":
+            waiting.append(precedence.waiting())
+            waiting[-1].__enter__()
+        elif what == "go on" and waiting:
+            waiting.pop().__exit__(None, None, None)
         left = precedence.left_s
         assert left <= max((since + FIRST_S - clock.now for since, _ in asked), default=0.0) + 1e-6
-        waited += min(max(left, 0.0), seconds)
+        waited += min(max(left, 0.0), seconds) if waiting else 0.0
         clock.now += seconds
     assert waited <= SHARE * (clock.now - begun) + SAVED_S + 1e-6
     for _, question in asked:

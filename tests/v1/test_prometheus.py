@@ -123,6 +123,9 @@ def test_store_and_writer_are_measured(v1_server: QueryServer) -> None:
 def test_time_that_questions_had_precedence_is_counted(v1_server: QueryServer) -> None:
     with v1_server.precedence.question():
         time.sleep(0.001)
+    assert v1_server.precedence.given_s == 0  # nobody waited
+    with v1_server.precedence.question(), v1_server.precedence.waiting():
+        time.sleep(0.001)
     counted = named(samples(v1_server), "otel_llm_ingest_gave_way_seconds_total")
     assert counted == {(): pytest.approx(v1_server.precedence.given_s)}
     assert v1_server.precedence.given_s >= 0.001

@@ -39,7 +39,10 @@ def command(store: StoreOptions, project: str, trace_id: str, span_id: str | Non
         print_json(document)
         return
     if not document["spans"]:
-        click.echo(f"Nothing is known of this {'trace' if span_id is None else 'span'}: it never arrived, or was deleted.")
+        what = "trace" if span_id is None else "span"
+        click.echo(
+            f"Nothing is known of this {what} in this project: it never arrived, or was deleted. Another: --project NAME."
+        )
     for fate in document["spans"]:
         what = f"{fate['outcome'].replace('_', ' ')} ({cell_text(fate['reason'])})"
         head = click.style(f"{fate['time']}  {fate['span_id'] or 'without a span id'}", bold=True)
