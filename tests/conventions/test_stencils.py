@@ -131,7 +131,7 @@ def multiplied(message: ExportTraceServiceRequest, chance: random.Random, copies
 def test_variations_of_captured_spans(scenario: Scenario) -> None:
     chance = random.Random(scenario.name)
     for message in scenario.requests("traces")[:3]:
-        assert_equal(*both(multiplied(message, chance, 60), chance.choice(POLICIES)))
+        assert_equal(*both(multiplied(message, chance, examples(60, 30)), chance.choice(POLICIES)))
 
 
 values = st.sampled_from(ODD_TEXTS) | st.text(max_size=8) | st.integers(0, 5000) | st.floats(0, 10) | st.booleans()
