@@ -142,7 +142,7 @@ def generate(
     lock = threading.Lock()
     requests = iter(range(0, total, spans_a_request))
     prepared: list[bytes] = []
-    if kind == "json" or total <= PREPARED_SPANS:  # making requests in Python costs more than sending them
+    if kind in ("json", "frames") or total <= PREPARED_SPANS:  # making requests in Python costs more than sending them
         template = Template.make(spans_a_request, spans_a_trace=min(4, spans_a_request))
         prepared = [template.fill(start_ns + at * step_ns, step_ns, min(4, spans_a_request)) for at in requests]
         if kind == "json":

@@ -296,7 +296,7 @@ def _under_load(server: Server, repeats: int) -> Beside:
             into[name] += _timed(lambda ask=ask: ask(server, START, END), 1)  # type: ignore[misc]
             time.sleep(max(0.0, due - time.perf_counter()))
 
-    for turn in range(repeats + 1):
+    for turn in range(repeats):
         light.go.set()
         if not turn:
             time.sleep(3)  # the generator starts
